@@ -17,27 +17,26 @@ from flask import Blueprint, Response, abort, jsonify, request, stream_with_cont
 
 from iop4d.alerts.summary.statistics import camera_nights, unwrapped_angles
 from iop4d.model import flags as quality
-from iop4d.model.errors import Iop4dError
 from iop4d.model.states import DaemonState
 from iop4d.model.units import MomentError, jd_of_text
-from iop4d.store import events, pages, provenance, sources, spectral, summaries
+from iop4d.store import events, sources, spectral, summaries
 from iop4d.store import results as store_results
 from iop4d.store.database import Connection, StoreUnavailableError
-from iop4d.store.status import Overview, heartbeat
-from iop4d.web import auth, formats, lightcurve, stream
+from iop4d.store.status import heartbeat
+from iop4d.web import lightcurve, stream
 from iop4d.web.context import (
     Parts,
     empty_overview,
     parts,
     reading,
-    site_overview,
     state_of_daemon,
     whole_number,
     within,
 )
 from iop4d.web.heavy import heavy
 from iop4d.web.live_names import names_of
-from iop4d.web.policy import Access, for_reader, sees, still_sees
+from iop4d.web.policy import Access, sees, still_sees
+from iop4d.web.v1 import single
 
 blueprint = Blueprint("api", __name__)
 
@@ -45,7 +44,6 @@ BOKEH = metadata.version("bokeh")
 _RESULTS = 1_000  # in one answer, where no limit is given
 _MOST_RESULTS = 10_000  # in one answer, whatever limit is given
 _PART = 250  # results read and sent at a time
-_FAILED = 200
 _NIGHTS = 400
 #: A browser for which the server holds this much unread is no longer reading.
 _UNREAD = 64 << 10
@@ -79,37 +77,9 @@ def healthz() -> Response:
     return answer
 
 
-@blueprint.get("/api/status")
-def api_status() -> Response:
-    """The daemon, the counts by state, the queue, the archives, the frames that were not used."""
-    found, failed = empty_overview(), []
-    try:
-        with parts().reader.connected() as db:
-            found = site_overview(db, counted=True)
-            failed = [
-                {"id": row.id, "name": row.name, "telescope": row.telescope, "night": row.night,
-                 "state": row.state, "reason": row.reason, "changed_at": row.changed_at}
-                for row in pages.unused_frames(db, 1, _FAILED).rows]
-    except StoreUnavailableError as error:
-        if not error.absent:
-            raise
-    return jsonify(
-        time=found.now, site=parts().site.site.name,
-        daemon={"state": found.daemon} | {
-            name: value for name, value in found.beat.items() if name not in ("state", "archives")
-        } | ({} if auth.who() else _for_outsiders(found)),
-        archives=found.archives, frames=found.frames, queue=found.queue,
-        failed={"count": found.unused_frames, "frames": failed},
-        alerts_active=found.active_alerts,
-        muted=[{"rule": mute.rule, "source": mute.source, "until": mute.until, "by": mute.by}
-               for mute in found.mutes],
-        last_event=found.last_event, streams=parts().hub.count)
-
-
-def _for_outsiders(found: Overview) -> dict[str, Any]:
-    """What everybody may read of a wrong site file, whose messages are for who is signed in."""
-    return {"config_error": found.config_error and formats.place(found.config_error),
-            "wrong_rules": [{"name": rule["name"]} for rule in found.wrong_rules]}
+# What the first version had and /api/v1 has too: the same code at another address.
+blueprint.add_url_rule("/api/status", "api_status", single.status)
+blueprint.add_url_rule("/api/results/<int:id_>", "api_result", single.result)
 
 
 @blueprint.get("/api/live")
@@ -191,17 +161,6 @@ def _cursor() -> store_results.Cursor | None:
     if not math.isfinite(found[0]) or abs(found[1]) >= 1 << 63:
         abort(400, "next: expected what an answer before gave as next")
     return found
-
-
-@blueprint.get("/api/results/<int:id_>")
-@reading
-def api_result(db: Connection, id_: int) -> Response:
-    """All that a result rests on."""
-    try:
-        return jsonify(for_reader(provenance.explain(
-            db, id_, index_minutes=parts().site.photometry.spectral_index_minutes)))
-    except Iop4dError as error:
-        abort(404, str(error))
 
 
 @blueprint.get("/api/sources/<path:key>/nights")

@@ -159,3 +159,12 @@ def test_results_have_their_flux_and_a_stack_is_named_on_the_page(empty: Site) -
     points = _json(client, "/api/sources/BL%20Lac/points")["bands"][row["band"]]
     assert points["frame"][points["id"].index(row["id"])] == (
         f"{len(row['frames'])} frames put together")
+
+
+@pytest.mark.parametrize(("old", "new"), [
+    ("/api/status", "/api/v1/status"), ("/api/results/1", "/api/v1/results/1")])
+def test_an_address_of_the_first_version_is_the_same_code_as_that_of_v1(
+        old: str, new: str, client: FlaskClient) -> None:
+    views, rules = client.application.view_functions, client.application.url_map.bind("")
+    assert views[rules.match(old)[0]] is views[rules.match(new)[0]]
+    assert client.get(old).status_code == 200

@@ -10,16 +10,19 @@ from flask import Response, abort, jsonify, request
 
 from iop4d import __version__
 from iop4d.model.errors import Iop4dError
-from iop4d.store import provenance
-from iop4d.store.database import Connection
+from iop4d.store import pages, provenance
+from iop4d.store.database import Connection, StoreUnavailableError
+from iop4d.store.status import Overview
 from iop4d.store.tables import LISTINGS
 from iop4d.store.tables.details import everything, id_of_source
-from iop4d.web import api
-from iop4d.web.context import parts, reading, render
+from iop4d.web import auth, formats
+from iop4d.web.context import empty_overview, parts, reading, render, site_overview
 from iop4d.web.policy import Access, for_reader, sees
 from iop4d.web.v1.blueprint import blueprint
 from iop4d.web.v1.named import name_of_source
 from iop4d.web.v1.openapi import described
+
+_FAILED = 200  # frames that were not used, of the state of the site
 
 
 @blueprint.get("/api/v1/results/<int:id_>")
@@ -107,7 +110,34 @@ def _one(db: Connection, table: str, key: Any) -> Response:
 @blueprint.get("/api/v1/status")
 def status() -> Response:
     """The daemon, the counts by state, the queue, the archives, the frames that were not used."""
-    return api.api_status()
+    found, failed = empty_overview(), []
+    try:
+        with parts().reader.connected() as db:
+            found = site_overview(db, counted=True)
+            failed = [
+                {"id": row.id, "name": row.name, "telescope": row.telescope, "night": row.night,
+                 "state": row.state, "reason": row.reason, "changed_at": row.changed_at}
+                for row in pages.unused_frames(db, 1, _FAILED).rows]
+    except StoreUnavailableError as error:
+        if not error.absent:
+            raise
+    return jsonify(
+        time=found.now, site=parts().site.site.name,
+        daemon={"state": found.daemon} | {
+            name: value for name, value in found.beat.items() if name not in ("state", "archives")
+        } | ({} if auth.who() else _for_outsiders(found)),
+        archives=found.archives, frames=found.frames, queue=found.queue,
+        failed={"count": found.unused_frames, "frames": failed},
+        alerts_active=found.active_alerts,
+        muted=[{"rule": mute.rule, "source": mute.source, "until": mute.until, "by": mute.by}
+               for mute in found.mutes],
+        last_event=found.last_event, streams=parts().hub.count)
+
+
+def _for_outsiders(found: Overview) -> dict[str, Any]:
+    """What everybody may read of a wrong site file, whose messages are for who is signed in."""
+    return {"config_error": found.config_error and formats.place(found.config_error),
+            "wrong_rules": [{"name": rule["name"]} for rule in found.wrong_rules]}
 
 
 @blueprint.get("/api/v1/rules")
