@@ -46,7 +46,7 @@ DESCRIPTIONS: dict[Flag, str] = {
     Flag.SATURATED: "a pixel of the aperture is at or above the saturation level",
     Flag.EDGE: "the aperture or its annulus reaches beyond the edge of the frame",
     Flag.BLENDED: "another star's light is inside the aperture",
-    Flag.BAD_PIXELS: "a bad pixel or a cosmic ray lies inside the aperture",
+    Flag.BAD_PIXELS: "a bad pixel, a cosmic ray or a trail lies inside the aperture",
     Flag.LOW_SNR: "signal-to-noise ratio below 5",
     Flag.NO_CALIBRATORS: "no usable calibrator in the field: no calibrated magnitude",
     Flag.FEW_CALIBRATORS: "the zero point rests on a single calibrator",

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from iop4d.model.flags import Flag
+from iop4d.science.crossing import line_across
 from iop4d.science.empirical_psf import cut_stamps
 from iop4d.science.overlap import circle_overlap
 from iop4d.science.photometry import LOW_SNR, Aperture, Flux, Pixels, measure_all
@@ -16,6 +17,8 @@ from iop4d.science.psf_residual import UNSEEN, StarFit, fit_star
 from iop4d.science.saturation import has_hole
 
 _MATTERS = 1.0  # errors of the flux by which a hit must change it to be flagged
+_LINE_MATTERS = 2.0  # errors of the flux that a line of light across the aperture must add
+_SAMPLED = 1.5  # px of FWHM below which pixels are too few to tell a line from the star
 _LARGEST = 0.1  # part of the light up to which unseen hits enter the error: larger ones are rare
 _TIE = 0.004  # part of a flux by which PSF and aperture photometry of one star differ; measured
 _WITHIN = 1.0  # FWHM beyond the aperture's rim from which a neighbour's light still gets inside
@@ -58,6 +61,8 @@ def _checked(frame: Pixels, flux: Flux, x: float, y: float, aperture: Aperture, 
              own: int | None, extended: bool) -> Checked:
     if math.isfinite(flux.flux) and _is_doubtful(frame, x, y, aperture.radius, flux.sky):
         flux = replace(flux, flags=flux.flags | Flag.PIXELS_DOUBTFUL)
+    if not extended and not frame.trailed and _is_crossed(frame, flux, x, y, aperture):
+        flux = replace(flux, flags=flux.flags | Flag.BAD_PIXELS)
     return check_aperture(frame, flux, x, y, aperture, own=own, extended=extended)
 
 
@@ -103,6 +108,17 @@ def _flagged(measured: Flux, fit: StarFit, unseen: float, *, extended: bool) -> 
         flags |= Flag.BLENDED
     return replace(measured, flags=flags, flux_err=max(measured.flux_err, unseen),
                    photon_err=max(measured.photon_err, unseen))
+
+
+def _is_crossed(frame: Pixels, measured: Flux, x: float, y: float, aperture: Aperture) -> bool:
+    """Whether a trail or a spike crosses the aperture, whose light matters there."""
+    if not math.isfinite(measured.flux) or frame.psf.fwhm < _SAMPLED:
+        return False
+    line = line_across(frame.image, x, y, radius=aperture.radius,
+                       annulus=(aperture.inner, aperture.outer), fwhm=frame.psf.fwhm,
+                       sigma=frame.sigma * math.sqrt(frame.sky_excess), bad=frame.bad,
+                       star=(max(measured.flux, 0.0), frame.psf.beta))
+    return line is not None and line.light > _LINE_MATTERS * measured.flux_err
 
 
 def _is_doubtful(frame: Pixels, x: float, y: float, radius: float, sky: float) -> bool:

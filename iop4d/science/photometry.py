@@ -136,6 +136,12 @@ class Pixels:
         elongation = median(self.detections.elongation[bright]) if bright.size else 1.0
         return self.psf.fwhm > _SAMPLED and elongation < _ROUND
 
+    @property
+    def trailed(self) -> bool:
+        """Whether all images are drawn out, so that each looks like a line."""
+        usual = self._usual_elongation
+        return math.isfinite(usual) and usual > _ROUND
+
     @cached_property
     def _usual_elongation(self) -> float:
         found = self.detections
