@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import gc
 import os
 import resource
@@ -36,6 +37,9 @@ _CONNECTIONS = 1000  # a browser keeps up to six
 _SWITCH_SECONDS = 0.001
 #: Objects made before Python looks for unreachable ones: most of a request's are freed without it.
 _LOOK_FOR_CYCLES = (20_000, 50, 100)
+#: M_ARENA_MAX of mallopt(3), and how many heaps the threads share: with one for each of them what
+#: a heavy answer needed stays with its thread.
+_ARENA_MAX, _ARENAS = -8, 2
 _OTHER_FILES = 100  # that the process has open besides: database, pictures, log
 _IDLE_SECONDS = 30  # after which a connection without a request is closed
 
@@ -55,6 +59,7 @@ def serve(site: Site, *, load: Callable[[], Site] | None = None,
     """
     stop = stop or threading.Event()
     sys.setswitchinterval(_SWITCH_SECONDS)
+    share_heaps()  # before there are threads
     if isinstance(site.database, FilePlace):
         make_private(site.database.path, GROUP_READS if site.daemon.group_reads else PRIVATE)
     app = create_app(site, load)
@@ -99,6 +104,15 @@ def _collect_rarely() -> None:
         gc.collect()
         gc.freeze()
         gc.set_threshold(*_LOOK_FOR_CYCLES)
+
+
+def share_heaps() -> bool:
+    """Let all threads allocate from the same few heaps; False where the C library has no choice."""
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):  # another system's
+        return False
+    return bool(mallopt(_ARENA_MAX, _ARENAS))
 
 
 def _room() -> int:

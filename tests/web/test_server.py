@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import http.client
 import resource
 import socket
+import subprocess
+import sys
 from contextlib import ExitStack, closing
 from urllib.parse import urlsplit
 
@@ -31,6 +34,35 @@ def test_a_page_comes_while_hundreds_of_connections_are_open(
             answer = browser.getresponse()
             assert answer.status == 200
             assert b"</html>" in answer.read()
+
+
+_HEAPS = """
+import ctypes, threading
+from iop4d.web.server import share_heaps
+shared = share_heaps() if {share} else True
+met = threading.Barrier(13)
+def work():
+    kept = [bytearray(3000) for _ in range(100)]
+    met.wait(60)
+    met.wait(60)
+for _ in range(12):
+    threading.Thread(target=work, daemon=True).start()
+met.wait(60)
+c = ctypes.CDLL(None)
+c.malloc_info(0, ctypes.c_void_p.in_dll(c, "stdout"))
+c.fflush(None)
+met.wait(60)
+assert shared
+"""
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_info"), reason="not the GNU C library")
+@pytest.mark.parametrize("share", [True, False])
+def test_threads_share_two_heaps(*, share: bool) -> None:
+    """An old fault: with one heap a thread, a crawl of 300 pages left 410 MB, where 280 do."""
+    told = subprocess.run([sys.executable, "-c", _HEAPS.format(share=share)], check=True,
+                          capture_output=True, text=True, timeout=120).stdout
+    assert (told.count("<heap nr=") <= 2) is share
 
 
 @pytest.mark.parametrize(("soft", "hard", "room", "raised"), [
