@@ -42,8 +42,9 @@ class Conditions:
     of the target the telescope points; ``header_off_arcmin``: how far the header says that it does.
     ``full_adu``: where the converter clips. ``dead_columns``: x on the CCD. ``hit``: part of the
     target's light that a cosmic ray adds, within ``hit_px`` of its centre, in every frame or those
-    of ``hit_frames``, counted from 0. ``colour_terms``: of bands, against B-V: catalogue minus
-    instrumental magnitude is a zero point plus this times B-V.
+    of ``hit_frames``, counted from 0. ``satellite``: the same part that the trail of one adds to an
+    aperture of 1.3 FWHM, in the frames of ``hit_frames``. ``colour_terms``: of bands, against B-V:
+    catalogue minus instrumental magnitude is a zero point plus this times B-V.
     """
 
     target_mag: float | None = None
@@ -64,6 +65,7 @@ class Conditions:
     hit: float = 0.0
     hit_px: float = 1.5
     hit_frames: tuple[int, ...] = ()
+    satellite: float = 0.0
     colour_terms: dict[str, float] = field(default_factory=dict)
 
     def seeing_of(self, number: int) -> float:
@@ -85,6 +87,10 @@ class Conditions:
     def hits(self, number: int) -> bool:
         """Whether a cosmic ray hits the target in a frame."""
         return bool(self.hit) and (not self.hit_frames or number in self.hit_frames)
+
+    def is_crossed(self, number: int) -> bool:
+        """Whether a satellite crosses the target in a frame."""
+        return bool(self.satellite) and (not self.hit_frames or number in self.hit_frames)
 
 
 def camera_of(ccd: Ccd, conditions: Conditions) -> Ccd:
@@ -176,6 +182,16 @@ def _galaxy(mag: float, half_arcsec: float) -> tuple[Floats, Floats, Floats]:
     turn = np.arange(_HOST_POINTS) * math.pi * (3.0 - math.sqrt(5.0))  # the golden angle
     each = np.full(_HOST_POINTS, mag + 2.5 * math.log10(_HOST_POINTS))
     return radius * np.sin(turn), radius * np.cos(turn), each
+
+
+def satellite_trail(shape: tuple[int, ...], x: float, y: float, *, turn: float, light: float,
+                    fwhm: float) -> Image:
+    """A line through a place that adds ``light`` to an aperture of 1.3 ``fwhm`` (pixels) there."""
+    rows, columns = np.ogrid[:shape[0], :shape[1]]
+    off = (columns - x) * math.sin(turn) - (rows - y) * math.cos(turn)
+    sigma = fwhm / 2.3548
+    height = light / (2.6 * fwhm) / (sigma * math.sqrt(2.0 * math.pi))
+    return np.asarray(height * np.exp(-0.5 * (off / sigma) ** 2))
 
 
 def smeared(light: Image, conditions: Conditions) -> Image:

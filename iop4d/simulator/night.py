@@ -33,6 +33,7 @@ from iop4d.simulator.conditions import (
     camera_of,
     pixels_of,
     plane_of,
+    satellite_trail,
     smeared,
     stars_of,
     with_dead_columns,
@@ -213,6 +214,8 @@ class Night:
         light = star_light(x, y, np.resize(flux, part.size) * part, psf, window.shape,
                            whole=ccd.shape, origin=(window.x, window.y), dtype=ccd.dtype)
         light = smeared(light, hard)
+        for trail in self._trails(planned, images, flux, psf, window):
+            light += trail
         moon, slope = hard.sky(window, self._whole.nx)
         sky *= moon
         light += sky * (1 + self._slope(window) + slope)
@@ -253,6 +256,20 @@ class Night:
         return ((round(float(images.x[0]) + reach * math.cos(turn)),
                  round(float(images.y[0]) + reach * math.sin(turn)),
                  self._hard.hit * float(flux[0]) * self._ccd.gain_e_adu),)
+
+    def _trails(self, planned: Planned, images: _Images, flux: Floats, psf: Psf,
+                window: Window) -> Iterator[Image]:
+        """The trail of a satellite across the target, in each of its images."""
+        if not self._hard.is_crossed(planned.index) or not images.chosen[0]:
+            return
+        rng = np.random.default_rng([self.plan.seed, _DRAW_HIT, planned.index])
+        reach, turn = 0.5 * psf.fwhm_px * rng.uniform(-1.0, 1.0), rng.uniform(0.0, math.pi)
+        for dx, dy in ((0.0, 0.0), *((images.offset,) if images.offset else ())):
+            yield satellite_trail(
+                window.shape, float(images.x[0]) + dx - reach * math.sin(turn),
+                float(images.y[0]) + dy + reach * math.cos(turn), turn=turn, fwhm=psf.fwhm_px,
+                light=self._hard.satellite * float(flux[0]) / (2.0 if images.offset else 1.0),
+            ).astype(self._ccd.dtype)
 
     def _slope(self, window: Window) -> Image:
         """Of the sky, which is brighter on one side."""

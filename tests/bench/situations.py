@@ -90,6 +90,11 @@ def _hit(part: float) -> Callable[[Setup], Conditions]:
     return made
 
 
+def _satellite(part: float) -> Callable[[Setup], Conditions]:
+    """The trail of one across the same frames."""
+    return lambda setup: replace(_hit(0.0)(setup), satellite=part)
+
+
 def _dead(setup: Setup) -> Conditions:
     """Two dead columns through the target's image, as the camera reads it."""
     window = setup.polarimetry or setup.photometry
@@ -175,6 +180,8 @@ SITUATIONS: tuple[Situation, ...] = (
     Situation(name="14 bit", conditions=_clipped(16383.0), peak_adu=2.0 * 16383.0),
     Situation(name="12 bit", conditions=_given(full_adu=4095.0), peak_adu=1500.0),
     Situation(name="containers", clean=True, container=_mixed),
+    *(Situation(name=f"satellite {part} %", conditions=_satellite(part / 100.0))
+      for part in (5, 50)),
 )
 
 

@@ -52,6 +52,18 @@ def test_a_hit_adds_its_part_of_the_target_s_light_near_its_centre() -> None:
     assert more[y, x] == pytest.approx(0.1 * flux, rel=0.02)
 
 
+def test_a_satellite_adds_its_part_of_the_target_s_light_to_an_aperture() -> None:
+    more = added(taken(satellite=0.5))
+    truth = truth_of(usual())
+    tx, ty = project(truth.wcs, STARS.ra[:1], STARS.dec[:1])
+    rows, columns = np.indices(more.shape)
+    fwhm = truth.fwhm_arcsec / 0.774
+    aperture = np.hypot(columns - tx[0], rows - ty[0]) < 1.3 * fwhm
+    flux = truth.exptime_s * 10 ** (0.4 * (21.0 - truth.target_mag - 0.1 * truth.airmass))
+    assert more[aperture].sum() == pytest.approx(0.5 * flux, rel=0.15)
+    assert more.sum() > 20.0 * more[aperture].sum()  # it goes on to both sides
+
+
 def test_of_chosen_frames_the_others_are_not_hit() -> None:
     assert np.array_equal(taken(hit=0.1, hit_frames=(1,)).data, usual().data)
 
