@@ -101,6 +101,7 @@ def noisy_field(fwhm: float, *, side: int = 6, ellipticity: float = 0.04, seed: 
     frame = CalibratedImage(image=image.astype(np.float32), saturated=None, bad=None)
     found = find_stars(frame, find_sky(frame), threshold=5.0)
     pixels = Pixels(image=frame.image, sigma=found.sky.sigma, gain=gain, bad=None, saturated=None,
+                    scintillation=0.0011,  # of a 0.9 m telescope in a minute
                     detections=found.detections, psf=found.psf, sharp=found.sharp,
                     fluxes=total_fluxes(found.detections, found.psf))
     return NoisyField(x=x, y=y, flux=flux, pixels=pixels, aperture=aperture_for(
