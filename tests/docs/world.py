@@ -138,6 +138,14 @@ def _tables(world: World) -> None:
     Path("panstarrs.csv").write_text(mast())
 
 
+def _points_of_others(world: World) -> None:
+    """A table of another survey that a user has in the folder."""
+    Path("asassn.csv").write_text(
+        "HJD,UT Date,Camera,FWHM,Limit,mag,mag_err,flux(mJy),flux_err,Filter\n"
+        "2457203.94,2015-06-30.44,bc,1.4,17.1,14.02,0.02,8.9,0.1,V\n"
+        "2459203.71,2020-12-20.21,bc,1.4,99.99,99.99,99.99,0.1,0.2,V\n")
+
+
 def _real_night(world: World) -> None:
     """Three frames of the night, its catalogue and index files, beside the site file."""
     if not REAL_NIGHT.is_dir():
@@ -240,6 +248,7 @@ _STEPS: dict[Command, Callable[[World], None]] = {
     ("atel.md", ""): _day_after,
     ("catalogue.md", ""): _tables,
     ("channels.md", ""): _channels,
+    ("external.md", ""): _points_of_others,
     ("getting-started.md", ""): _tutorial,
     ("getting-started.md", "iop4d catalogue import my-field.csv"): _tables,
     ("getting-started.md", "iop4d catalogue import catalogue.csv"): _real_night,
