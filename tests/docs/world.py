@@ -143,7 +143,9 @@ def _points_of_others(world: World) -> None:
     Path("asassn.csv").write_text(
         "HJD,UT Date,Camera,FWHM,Limit,mag,mag_err,flux(mJy),flux_err,Filter\n"
         "2457203.94,2015-06-30.44,bc,1.4,17.1,14.02,0.02,8.9,0.1,V\n"
-        "2459203.71,2020-12-20.21,bc,1.4,99.99,99.99,99.99,0.1,0.2,V\n")
+        "2457204.94,2015-07-01.44,bc,1.4,17.1,14.05,0.02,8.7,0.1,V\n"
+        "2459203.71,2020-12-20.21,bc,1.4,99.99,99.99,99.99,0.1,0.2,V\n"
+        "2459204.71,2020-12-21.21,bc,1.4,99.99,99.99,99.99,0.1,0.2,V\n")
 
 
 def _real_night(world: World) -> None:
