@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from iop4d.science.empirical_psf import cut_stamps
+from iop4d.science.ordered import median
 from iop4d.science.psf import surface
 
 FloatImage = NDArray[np.float32]
@@ -44,6 +46,31 @@ class Line:
     sigmas: float
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Lines:
+    """Which pixels about a star lie in which part of which line.
+
+    ``ring``: of each pixel, its part of the annulus, or none; ``pixel``, ``bin_``: pairs of a pixel
+    and a bin of half a strip.
+    """
+
+    ring: NDArray[np.intp]
+    pixel: NDArray[np.intp]
+    bin_: NDArray[np.intp]
+
+    def light(self, of: Floats) -> Floats:
+        """The sum over each part of each line: (lines, 2 arms, rings).
+
+        A strip is two bins of half its width: those of neighbouring offsets overlap.
+        """
+        bins = np.bincount(self.bin_, of[self.pixel], math.prod(_SHAPE)).reshape(_SHAPE)
+        strips: Floats = np.moveaxis(bins[..., :-1] + bins[..., 1:], -1, 1).astype(np.float64)
+        return strips.reshape(-1, 2, _RINGS)
+
+
+_SHAPE = (_ANGLES, 2, _RINGS, _BINS)
+
+
 def line_across(image: FloatImage, x: float, y: float, *, radius: float,
                 annulus: tuple[float, float], fwhm: float, sigma: float,
                 star: tuple[float, float] = (0.0, 3.5), bad: Mask | None = None) -> Line | None:
@@ -58,54 +85,51 @@ def line_across(image: FloatImage, x: float, y: float, *, radius: float,
     inside = stamp.inside[0]
     if bad is not None:
         inside = inside & (cut_stamps(bad, *place, annulus[1]).data[0] == 0)
-    dx, dy = np.broadcast_arrays(stamp.dx[0][None, :], stamp.dy[0][:, None])
+    r2 = stamp.dy[0][:, None] ** 2 + stamp.dx[0][None, :] ** 2
+    values = stamp.data[0] - star[0] * surface(r2, fwhm, star[1])
     step = max(1, int(fwhm / _FINE))
-    values, count, dx, dy = (_binned(np.where(inside, of, 0.0), step) for of in (
-        stamp.data[0], np.ones_like(stamp.data[0]), dx, dy))
-    some = count > 0.5 * step * step
-    values, dx, dy, weight = values[some] / count[some], dx[some] / count[some], \
-        dy[some] / count[some], count[some]
-    r = np.hypot(dx, dy)
-    values -= star[0] * surface(r * r, fwhm, star[1])
-    edges = np.linspace(*annulus, _RINGS + 1)
-    ring = np.digitize(r, edges) - 1
+    values, weight = (_binned(of, step).ravel() for of in (
+        np.where(inside, values, 0.0), inside.astype(np.float64)))
+    some = weight > 0.5 * step * step
+    lines = _lines(len(r2) // 2, step, round(fwhm, 1), round(annulus[0], 1), round(annulus[1], 1))
+    values /= np.where(some, weight, 1.0)
     for k in range(_RINGS):
-        if not (here := ring == k).any():
+        here = (lines.ring == k) & some
+        if not here.any():
             return None
-        values[here] -= np.median(values[here])
-    use = (ring >= 0) & (ring < _RINGS)
-    light, pixels = _parts(values[use], dx[use], dy[use], weight[use], ring[use], fwhm)
-    return _brightest(light, pixels, radius, fwhm, sigma)
+        values[here] -= median(values[here])
+    weight = np.where(some, weight, 0.0)
+    return _brightest(lines.light(values * weight), lines.light(weight), radius, fwhm, sigma)
 
 
 def _binned(image: Floats, n: int) -> Floats:
     """Sums of squares of n pixels."""
+    if n == 1:
+        return image
     ny, nx = (side // n for side in image.shape)
     return np.asarray(image[:ny * n, :nx * n].reshape(ny, n, nx, n).sum(axis=(1, 3)))
 
 
-def _parts(values: Floats, dx: Floats, dy: Floats, weight: Floats, ring: NDArray[np.intp],
-           fwhm: float) -> tuple[Floats, Floats]:
-    """(light, pixels) of each part of each line: (lines, 2 arms, rings).
+@lru_cache(maxsize=64)
+def _lines(half: int, step: int, fwhm: float, inner: float, outer: float) -> _Lines:
+    """The lines about the middle of a square of 2 ``half`` + 1 pixels, ``step`` of them at a time.
 
-    A strip is two bins of half its width: those of neighbouring offsets overlap.
+    A star stands up to half a pixel beside it: a strip is wider.
     """
+    side = np.arange(-half, half + 1.0)
+    count = side.size // step
+    side = side[:count * step].reshape(count, step).mean(axis=1)
+    dx, dy = (v.ravel() for v in np.meshgrid(side, side))
+    ring = np.digitize(np.hypot(dx, dy), np.linspace(inner, outer, _RINGS + 1)) - 1
+    use = np.flatnonzero((ring >= 0) & (ring < _RINGS))
     turn = math.pi * np.arange(_ANGLES) / _ANGLES
     cos, sin = np.cos(turn)[:, None], np.sin(turn)[:, None]
-    along, across = cos * dx + sin * dy, cos * dy - sin * dx
+    along, across = cos * dx[use] + sin * dy[use], cos * dy[use] - sin * dx[use]
     column = np.floor(across / (_HALF * fwhm)).astype(np.intp) + _BINS // 2
-    shape = (_ANGLES, 2, _RINGS, _BINS)
-    index = np.ravel_multi_index((np.arange(_ANGLES)[:, None], (along > 0.0).astype(np.intp),
-                                  np.broadcast_to(ring, along.shape),
-                                  np.clip(column, 0, _BINS - 1)), shape)
-    here = (column >= 0) & (column < _BINS)
-
-    def strips(of: Floats) -> Floats:
-        bins = np.bincount(index[here], np.broadcast_to(of, along.shape)[here],
-                           math.prod(shape)).reshape(shape).astype(np.float64)
-        return np.moveaxis(bins[..., :-1] + bins[..., 1:], -1, 1).reshape(-1, 2, _RINGS)
-
-    return strips(values * weight), strips(weight)
+    angle, pixel = np.nonzero((column >= 0) & (column < _BINS))
+    return _Lines(ring=ring, pixel=use[pixel], bin_=np.ravel_multi_index(
+        (angle, (along[angle, pixel] > 0.0).astype(np.intp), ring[use[pixel]],
+         column[angle, pixel]), _SHAPE))
 
 
 def _brightest(light: Floats, pixels: Floats, radius: float, fwhm: float,
