@@ -162,7 +162,8 @@ SITUATIONS: tuple[Situation, ...] = (
               conditions=_given(seeing=(1.0, 1.5, 0.8, 1.3, 1.1))),
     Situation(name="faint", clean=True, polarisation=(0.15, 120.0),
               conditions=_given(target_mag=17.5)),
-    Situation(name="short exposures", clean=True, conditions=_given(target_mag=9.8)),
+    Situation(name="short exposures", clean=True, conditions=lambda s: Conditions(
+        target_mag=mag_of_peak(s, PEAK_ADU, 5.0, _SEEING))),
     Situation(name="p 0.5 %", clean=True, polarisation=(0.005, 20.0)),
     Situation(name="p 0", clean=True, polarisation=(0.0, 0.0)),
     Situation(name="turned", shared=ALL, plan={"turned_deg": 37.0}),
