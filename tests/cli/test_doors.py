@@ -105,7 +105,8 @@ WITHOUT_JSON = {
         "results", "catalogue export", "catalogue find-calibrators", "instruments draft",
         "completion", "docs", "systemd install", "users token add"), _TABLES),
     **dict.fromkeys((
-        "init", "catalogue import", "catalogue remove", "catalogue rename", "archives fetch",
+        "init", "catalogue import", "catalogue remove", "catalogue rename", "external remove",
+        "archives fetch",
         "masters reject", "masters restore", "index", "reload", "reduce", "samp", "flag", "ignore",
         "rules add", "rules change", "rules mute", "rules new", "rules remove", "rules unmute",
         "alerts ack", "alerts snooze", "triggers add", "triggers end", "users add", "users remove",

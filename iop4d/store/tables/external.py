@@ -37,4 +37,4 @@ EXTERNAL = Listing(
         Column(name="reference", words="Reference", says="How to cite the table",
                ucd="meta.bib", sql=_OF_TABLE.format("reference")),
         Column(name="file", words="File", says="Name of the file that was imported",
-               ucd="meta.file", sql=_OF_TABLE.format("file"))))
+               ucd="meta.id;meta.file", sql=_OF_TABLE.format("file"))))
