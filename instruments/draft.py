@@ -31,6 +31,7 @@ def draft(frames: Sequence[Seen]) -> str:
     _scale(science, section)
     _detector(frames, section)
     _band(frames, science, section)
+    put_gain(frames, section)
     _object(science, section)
     moment_of = draft_time.put_time([(seen.header, seen.comments) for seen in frames], section)
     draft_cards.put_pointing([(seen.header, seen.comments) for seen in science], section)
@@ -120,7 +121,6 @@ def _detector(frames: Sequence[Seen], section: Section) -> None:
     if name:
         said = [value for value in values_of(frames, name) if value]
         section.put("binning_card", name, f"says {', '.join(said)}")
-    put_gain(frames, section)
     others = draft_names.noise_cards(frames[0].header, frames[0].comments)
     noise = next((name for name in (*_NOISE, *others) if _first(frames, (name,)) and not re.search(
         r"\b(adu|dn|counts?)\b", _comment(frames, name))), "")

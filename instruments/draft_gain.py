@@ -22,6 +22,9 @@ Pixels = NDArray[np.float32]
 _FAINTEST_ADU = 500.0  # of a flat above bias: below it the read noise is of weight
 _CLIP = 5.0  # robust sigmas from which a pixel is odd
 _FEWEST = 1000  # pixels that tell a noise
+_MOST_PAIRS = 10  # of flats: more are not more certain than the camera is steady
+#: Cards that frames of one read-out share; binned frames are smaller.
+_READ_OUT = ("NAXIS1", "NAXIS2", "GAIN")
 _AGREE = 0.25  # part by which the card of the gain and the measured one may differ
 
 
@@ -35,8 +38,10 @@ class Measured:
 
 def put_gain(frames: Sequence[Seen], section: Section) -> None:
     """The gain, by the card that has it or by the noise of flats; what could not be known."""
+    band = str(section.keys.get("band_card", ("FILTER", ""))[0])
     measured = measured_gain([seen for seen in frames if _is(seen, FrameKind.FLAT, section)],
-                             [seen for seen in frames if _is(seen, FrameKind.BIAS, section)])
+                             [seen for seen in frames if _is(seen, FrameKind.BIAS, section)],
+                             tuple(name.strip() for name in band.split(",")))
     first = frames[0]
     cards = (*draft_cards.GAINS, *draft_names.gain_cards(first.header, first.comments))
     gain = next((name for name in cards
@@ -76,34 +81,42 @@ def _compare(said: float | None, name: str, measured: Measured | None, section: 
                                f"two flats it is {measured.gain:.3g} electrons per ADU")
 
 
-def measured_gain(flats: Sequence[Seen], biases: Sequence[Seen]) -> Measured | None:
+def measured_gain(flats: Sequence[Seen], biases: Sequence[Seen],
+                  band_cards: tuple[str, ...]) -> Measured | None:
     """The gain by the photons' noise in the difference of two flats; None where it does not show.
 
     A flat of n electrons has a variance of n, besides the read noise, which the difference of two
     bias frames has as well (photon transfer; Janesick 2001, Scientific Charge-Coupled Devices,
-    ch. 2). Of several pairs the median.
+    ch. 2). Of several pairs of flats of one filter (``band_cards``) the median.
     """
-    dark = next(_pairs(biases), None)
+    dark = next(_pairs(biases, _READ_OUT), None)
     if dark is None:
         return None
-    bias = float(np.median(dark[0]))
-    read = _variance(dark[0] - dark[1]) / 2.0
-    gains = [gain for one, other in _pairs(flats)
-             if one.shape == dark[0].shape and (gain := _gain(one - bias, other - bias, read))]
+    bias = float(np.median(_pixels(dark[0])))
+    read = _variance(_pixels(dark[0]) - _pixels(dark[1])) / 2.0
+    pairs = [pair for pair in _pairs(flats, (*_READ_OUT, *band_cards))
+             if _are_alike(pair[0], dark[0], _READ_OUT)][:_MOST_PAIRS]
+    gains = [gain for one, other in pairs
+             if (gain := _gain(_pixels(one) - np.float32(bias),
+                               _pixels(other) - np.float32(bias), read))]
     if not gains or not math.isfinite(read):
         return None
     gain = float(np.median(gains))
     return Measured(gain, gain * math.sqrt(read))
 
 
-def _pairs(frames: Sequence[Seen]) -> Iterator[tuple[Pixels, Pixels]]:
-    """Frames that follow each other, of one filter, binning and size."""
-    for one, other in combinations(frames, 2):
-        same = all(card(one.header, name) == card(other.header, name)
-                   for name in ("FILTER", "XBINNING", "GAIN"))
-        if same and one.middle is not None and other.middle is not None \
-                and one.middle.shape == other.middle.shape:
-            yield one.middle, other.middle
+def _pixels(seen: Seen) -> Pixels:
+    assert seen.middle is not None  # of all that are taken for a flat or a bias frame here
+    return seen.middle
+
+
+def _pairs(frames: Sequence[Seen], names: tuple[str, ...]) -> Iterator[tuple[Seen, Seen]]:
+    """Two frames each that say the same in some cards."""
+    return (pair for pair in combinations(frames, 2) if _are_alike(*pair, names))
+
+
+def _are_alike(one: Seen, other: Seen, names: tuple[str, ...]) -> bool:
+    return all(card(one.header, name) == card(other.header, name) for name in names)
 
 
 def _gain(one: Pixels, other: Pixels, read: float) -> float | None:

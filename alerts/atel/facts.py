@@ -18,7 +18,7 @@ SIGMAS = 3.0  # from which a change, or a polarisation, counts as one
 _TITLE_MAG = 0.2  # mag against the past, from which a title speaks of a change
 _SYSTEMS = {**dict.fromkeys("UBV", "Johnson (Vega)"), **dict.fromkeys("RI", "Cousins (Vega)"),
             **dict.fromkeys("ugriz", "SDSS (AB)")}
-#: Telescope and instrument. Magnitudes of two differ by an offset that nobody has measured.
+#: Telescope and instrument. Magnitudes of two differ by an offset that is not known.
 Camera = tuple[str, str]
 _RECORD_DAYS = 30.0  # a level that was last passed so long ago is worth reporting
 

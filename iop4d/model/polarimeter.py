@@ -92,7 +92,7 @@ class Polarimeter:
     @property
     def turn_deg(self) -> float:
         """Degrees after which a position comes again: half a turn of an analyser, a quarter of a
-        plate; a whole one where a group goes on beyond that.
+        plate; a whole turn where the positions of a group are more than that holds.
         """
         turn = 90.0 if self.analyser is Analyser.HALF_WAVE_PLATE else 180.0
         return turn if different(self.angles_deg, turn) == len(self.angles_deg) else 360.0

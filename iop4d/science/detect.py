@@ -69,8 +69,8 @@ def subtract_sky(image: FloatImage, bad: Mask | None, *, mesh: int = MESH) -> Sk
     """Subtract the smooth background from a float32 image in place and return its figures.
 
     ``bad``: pixels that do not count; they are set to 0, so that no NaN reaches what follows.
-    ``mesh``: pixels of a side of the squares that show it. A star wider than a fifth of it is taken
-    for background in part: of one as wide as half of it, and faint, 4 %.
+    ``mesh``: side of the squares in which the background is found, pixels. Of a faint star whose
+    FWHM is half of it 4 % of the light counts as background, of one below a fifth nothing.
     """
     if image.size < LARGE:
         background = sep.Background(image, mask=bad, bw=mesh, bh=mesh)

@@ -22,7 +22,7 @@ from iop4d.science.ordered import median, medians
 
 Floats = NDArray[np.float64]
 
-FLOOR = 0.001  # mag, of a star in a frame: flat fields and scintillation are no better
+FLOOR = 0.001  # mag, of a star in a frame, besides its photons and scintillation: flat fields
 _TUKEY = 4.7  # sigmas at which a calibrator's catalogue magnitude, or a point, counts no more
 _ROUNDS = 30
 _PASSES = 2  # the first finds what is bad, the second what the first mistook for it

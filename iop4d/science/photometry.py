@@ -182,9 +182,8 @@ def measure(frame: Pixels, x: float, y: float, aperture: Aperture, *, own: int |
 
     Var = F / gain + k (A sigma^2 + A^2 sigma^2 / n_annulus) + (g^2 + s^2) F^2, with sigma and n of
     the annulus, k the excess of a crowded sky, g the flat field's grain and s the scintillation;
-    besides, the errors of the neighbours' light and of
-    the aperture's factor. An edge or a bad pixel inside makes a flag, not a NaN; NaN only for a
-    place outside the frame.
+    besides, the errors of the neighbours' light and of the aperture's factor. An edge or a bad
+    pixel inside makes a flag, not a NaN; NaN only for a place outside the frame.
     """
     return measure_all(frame, [x], [y], aperture, own=[own], find_hits=[find_hits])[0]
 

@@ -191,5 +191,5 @@ def test_a_kept_score_is_read_as_it_was(tmp_path: Path) -> None:
 
 
 def test_a_group_of_which_no_frame_was_solved_has_no_result() -> None:
-    nobody: Any = SimpleNamespace()  # a bench that is not asked
-    assert hard._group(nobody, []) == {}
+    lab: Any = SimpleNamespace()  # its bench is not asked
+    assert hard._group(lab, []) == {}

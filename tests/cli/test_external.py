@@ -10,20 +10,15 @@ from click.testing import CliRunner, Result
 
 from iop4d.cli import cli
 from iop4d.store import catalogue, external
-from iop4d.store.catalogue_csv import parse
 from iop4d.store.catalogue_edit import rename
 from iop4d.store.schema import Audit
 from tests.support.rows import rows
-from tests.support.stores import database_of
+from tests.support.stores import database_of, site_of_bl_lac
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
-    (tmp_path / "iop4d.toml").write_text("", encoding="utf-8")
-    with database_of(tmp_path).write() as tx:
-        catalogue.save(tx, parse("name,other_names,ra,dec,kind\n"
-                                 "2200+420,BL Lac,330.68,42.28,target\n"))
-    return tmp_path
+    return site_of_bl_lac(tmp_path)
 
 
 def run(site: Path, *words: str) -> Result:

@@ -311,6 +311,17 @@ def test_flats_of_two_filters_or_too_faint_ones_tell_no_gain() -> None:
         assert "not known: the gain" in draft([first, other, *rest])
 
 
+def test_flats_of_filters_in_another_card_and_other_read_outs_tell_no_gain() -> None:
+    """Old faults: filters were compared in FILTER alone, and binnings by the middle's pixels."""
+    first, second, *rest = [
+        replace(one, header={name: value for name, value in one.header.items() if name != "FILTER"})
+        for one in calibration("FILTNAM = 'R'")]
+    for card, value in (("FILTNAM", "B"), ("NAXIS1", 150)):
+        other = replace(second, header={**second.header, card: value})
+        assert "not known: the gain" in draft([first, other, *rest]), card
+    assert "measured by the noise" in draft([first, second, *rest])
+
+
 def test_a_card_of_the_gain_is_doubted_where_flats_speak_against_it() -> None:
     text = draft(calibration("EGAIN   = 0.4"))
     assert "gain_card" in text

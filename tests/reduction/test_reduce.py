@@ -100,7 +100,7 @@ def check_product(path: Path) -> None:
     assert header["FWHM"] == pytest.approx(3.27, rel=0.03)
 
 
-def test_results_of_a_camera_whose_gain_nobody_gave_say_so(
+def test_results_of_a_camera_without_a_gain_have_a_flag(
         night: dict[str, list[Path]], masters: tuple[MasterRef, ...], tmp_path: Path) -> None:
     """An old fault: errors of 1 electron per ADU, without a word."""
     bench = Workbench(WorkerContext(site=parse_site(SITE.replace("gain = 2.0\n", ""),

@@ -1,4 +1,4 @@
-"""A trail or a spike across an aperture is told; stars, crowds and wide images are no lines."""
+"""A trail or a spike across an aperture is found; stars, crowds and wide PSFs are no lines."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ def test_a_satellite_adds_its_part_of_the_target_s_light_to_an_aperture() -> Non
     aperture = np.hypot(columns - tx[0], rows - ty[0]) < 1.3 * fwhm
     flux = truth.exptime_s * 10 ** (0.4 * (21.0 - truth.target_mag - 0.1 * truth.airmass))
     assert more[aperture].sum() == pytest.approx(0.5 * flux, rel=0.15)
-    assert more.sum() > 20.0 * more[aperture].sum()  # it goes on to both sides
+    assert more.sum() > 20.0 * more[aperture].sum()  # it crosses the whole frame
 
 
 def test_of_chosen_frames_the_others_are_not_hit() -> None:

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from iop4d.config.store import FilePlace, Place, ServerPlace, place_of_url
+from iop4d.store import catalogue
+from iop4d.store.catalogue_csv import parse
 from iop4d.store.copying import copy
 from iop4d.store.database import Database, is_there
 from iop4d.store.schema import TABLES
@@ -97,3 +99,12 @@ def contents(place: Place) -> Iterator[tuple[str, bytes]]:
                 f'SELECT CAST(one AS text) FROM "{name}" AS one'))
         yield f"table {name}", text.encode()
     database.close()
+
+
+def site_of_bl_lac(folder: Path) -> Path:
+    """A site in a folder, all by default, whose catalogue has BL Lac; the folder."""
+    (folder / "iop4d.toml").write_text("", encoding="utf-8")
+    with database_of(folder).write() as tx:
+        catalogue.save(tx, parse("name,other_names,ra,dec,kind\n"
+                                 "2200+420,BL Lac,330.68,42.28,target\n"))
+    return folder
