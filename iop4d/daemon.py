@@ -47,7 +47,7 @@ from iop4d.store import (
     changes,
     disk_history,
     events,
-    frames,
+    frame_files,
     nodes,
     provenance,
     unjudged,
@@ -195,7 +195,7 @@ class Daemon:
     async def _known_files(self, archive: str) -> AsyncIterator[list[tuple[str, int, int]]]:
         """What was delivered before, in parts between which others read and write."""
         after = ("", 0)
-        while found := await self.database.read(frames.known_part, archive, after):
+        while found := await self.database.read(frame_files.known_part, archive, after):
             after = found[-1][:2]
             yield [(path, size, mtime_ns) for path, _, size, mtime_ns in found]
 

@@ -200,13 +200,13 @@ def _night_line(night: NightSurvey) -> str:
 
 def _known(site: Site, archive: Archive) -> Known:
     """What was delivered before, of this archive."""
-    from iop4d.store import frames
+    from iop4d.store import frame_files
 
     if not has_database(site):
         return {}
     database = open_database(site, read_only=True)
     with database.read() as db:
-        return frames.known_files(db, archive.name)
+        return frame_files.known_files(db, archive.name)
 
 
 def _tonight(site: Site, archive: Archive) -> date:

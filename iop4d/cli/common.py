@@ -151,7 +151,7 @@ def check_instrument(site: Site, name: str | None) -> None:
 
 def check_archive(site: Site, db: Connection, name: str | None) -> None:
     """Refuse the name of an archive that neither the site file nor any frame has."""
-    from iop4d.store.frames import archive_names
+    from iop4d.store.frame_files import archive_names
 
     names = sorted({*archive_names(db), *(archive.name for archive in site.archive)})
     if name and name not in names:

@@ -25,7 +25,7 @@ from iop4d.model.frame import FrameFacts, FrameKind
 from iop4d.model.states import GroupState, MasterState
 from iop4d.model.units import unix_of_jd
 from iop4d.science.grouping import Exposure, partition
-from iop4d.store import catalogue, frames, groups, jobs, masters
+from iop4d.store import catalogue, frames, groups, jobs, masters, reference_frames
 from iop4d.store.database import Connection, Transaction
 from iop4d.store.jobs import JobKind, Priority
 from iop4d.store.schema import Frame, Group, Master
@@ -166,19 +166,19 @@ class Consequences:
     def reference_solved(self, tx: Transaction, frame: Frame) -> None:
         """A whole frame was solved: those that it can solve better than before are done again."""
         jobs.wake(tx, self._clock(), JobKind.REDUCE)
-        for other in frames.served_by(tx, frame):
-            best = frames.references_of(tx, other)
+        for other in reference_frames.served_by(tx, frame):
+            best = reference_frames.references_of(tx, other)
             # Another one is better now, or the one that solved it has been measured again.
             if best and (best[0].id == frame.id or best[0].id != other.reference_id):
                 self._solve_by(tx, other, best[0])
 
     def frame_unsolved(self, tx: Transaction, frame: Frame) -> None:
         """The index did not solve a frame: try again with another of its field, if there is one."""
-        if best := frames.references_of(tx, frame):
+        if best := reference_frames.references_of(tx, frame):
             self._solve_by(tx, frame, best[0])
 
     def _solve_by(self, tx: Transaction, frame: Frame, reference: Frame) -> None:
-        frames.set_reference(tx, frame.id, reference.id)
+        reference_frames.set_reference(tx, frame.id, reference.id)
         self._reduce_again(tx, frame.id)
 
     def exposure_came(self, tx: Transaction, frame: Frame) -> None:

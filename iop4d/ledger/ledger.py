@@ -24,7 +24,7 @@ from iop4d.ledger.urgency import Urgency
 from iop4d.model.frame import FrameKind
 from iop4d.model.messages import Outcome
 from iop4d.model.states import FrameState
-from iop4d.store import frames, jobs, masters, reprocessing
+from iop4d.store import frame_files, frames, jobs, masters, reprocessing
 from iop4d.store.database import Connection, Transaction
 from iop4d.store.jobs import JobKind, Priority
 from iop4d.store.schema import Frame, Job
@@ -88,7 +88,7 @@ class Ledger:
 
     def _accept(self, tx: Transaction, found: FoundFile) -> int:
         now = self._clock()
-        known = frames.by_path(tx, found.path)
+        known = frame_files.by_path(tx, found.path)
         bonus = (Priority.WANTED * found.wanted | Priority.LIVE * found.live
                  | self._urgency.bonus(tx, found.path.name))
         if known is None or (known.sha256 and not _same(known, found)):
@@ -97,7 +97,7 @@ class Ledger:
                 night=guess_night(found.path, found.mtime_ns), telescope=self._telescope(found),
                 size=found.size, mtime_ns=found.mtime_ns, wanted=found.wanted,
                 completed_at=found.completed_at)
-        elif _same(known, found) and not found.wanted and not frames.is_back(tx, known):
+        elif _same(known, found) and not found.wanted and not frame_files.is_back(tx, known):
             return int(known.id)
         else:
             frames.requeue(tx, known.id, now, size=found.size, mtime_ns=found.mtime_ns,

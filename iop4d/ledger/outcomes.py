@@ -38,7 +38,7 @@ from iop4d.model.messages import (
 )
 from iop4d.model.result import ResultValue
 from iop4d.model.states import FrameState, GroupState, JobState, MasterState
-from iop4d.store import frames, groups, jobs, masters, results
+from iop4d.store import frame_files, frames, groups, jobs, masters, reference_frames, results
 from iop4d.store.database import Transaction
 from iop4d.store.jobs import OF_A_FRAME, JobKind, Priority
 from iop4d.store.provenance import settings_key
@@ -162,17 +162,17 @@ class Outcomes:
     def _identify(self, tx: Transaction, frame: Frame) -> str:
         """Give a frame its identity among its namesakes; or say of which it is a duplicate."""
         now = self._clock()
-        namesakes, twins = frames.namesakes(tx, frame), frames.twins(tx, frame)
+        namesakes, twins = frame_files.namesakes(tx, frame), frame_files.twins(tx, frame)
         for other in (*namesakes, *twins):
             same = ("the same file as" if other.sha256 == frame.sha256 else
                     "the same exposure as" if other in twins else "")
             if (same and not frames.is_replaced(other) and not _is_at(other, frame)
-                    and frames.has_file(tx, other)):
+                    and frame_files.has_file(tx, other)):
                 whose = f" of the node {other.node}" if other.node != frame.node else ""
                 return f"{same} frame {other.id}, {other.path}{whose}"
         identity = f"{frame.telescope}/{frame.night}/{frame.name}"
-        replaced = [o for o in namesakes if _is_at(o, frame) or not frames.has_file(tx, o)]
-        replaced += [o for o in twins if o not in replaced and not frames.has_file(tx, o)]
+        replaced = [o for o in namesakes if _is_at(o, frame) or not frame_files.has_file(tx, o)]
+        replaced += [o for o in twins if o not in replaced and not frame_files.has_file(tx, o)]
         if replaced:  # a new version of the same file: its results change in place
             identity, frame.version = replaced[-1].identity, replaced[-1].version + 1
             for other in replaced:
@@ -211,7 +211,7 @@ class Outcomes:
             reduced_path=str(request.reduced_path) if request.reduced_path else None,
             preview_path=str(request.preview_path) if request.preview_path else None)
         frames.save_measurements(tx, frame.id, reduced.measurements)
-        frames.save_stars(tx, frame, reduced)
+        reference_frames.save_stars(tx, frame, reduced)
         self.announce(tx, results.save_results(tx, results.of_frame(frame), reduced.results,
                                                 now=now))
         if reduced.stars:
@@ -345,7 +345,7 @@ class Outcomes:
         """
         if frame.version < 2:
             return
-        replaced = frames.replaced_by(tx, frame)
+        replaced = frame_files.replaced_by(tx, frame)
         gone = results.withdraw_replaced(tx, results.of_frame(frame), values,
                                          [old.id for old in replaced], now=self._clock())
         self.announce(tx, gone)
@@ -388,7 +388,7 @@ class Outcomes:
     def _without_reference(self, tx: Transaction, claim: Claim, reason: str) -> None:
         """A sub-frame waits for a whole frame, unless one was solved in the meantime."""
         now, frame = self._clock(), frames.by_id(tx, claim.key)
-        if frames.references_of(tx, frame):
+        if reference_frames.references_of(tx, frame):
             jobs.later(tx, claim.job_id, now, not_before=0.0)
         else:
             let_wait(tx, claim.job_id, [frame], now, reason=reason)

@@ -24,7 +24,7 @@ from iop4d.model.messages import (
 )
 from iop4d.model.states import FrameState, JobState, MasterState
 from iop4d.model.units import SECONDS_A_DAY
-from iop4d.store import frames, groups, jobs, masters
+from iop4d.store import frame_files, frames, groups, jobs, masters, reference_frames
 from iop4d.store.database import Connection, Transaction
 from iop4d.store.jobs import JobKind, Priority
 from iop4d.store.schema import Frame, Job, Master
@@ -130,13 +130,13 @@ class Planner:
                 "one"))
             return None
         solved = facts.subframe or frame.reference_id is not None
-        references = frames.references_of(tx, frame) if solved else []
+        references = reference_frames.references_of(tx, frame) if solved else []
         products = self._products(tx, frame)
         return Claim(
             job_id=job.id, kind=JobKind.REDUCE, key=frame.id, label=f"reduce {frame.name}",
             request=ReduceRequest(
                 path=Path(frame.path), facts=facts, masters=choice.masters,
-                reference=frames.star_list(tx, references[0].id) if references else None,
+                reference=reference_frames.star_list(tx, references[0].id) if references else None,
                 reduced_path=products[0], preview_path=products[1], seen_at=frame.seen_at,
                 doubts=(*frame.info.get("doubts", ()), *begun_within(tx, frame))))
 
@@ -144,7 +144,7 @@ class Planner:
         """Where the reduced frame and its preview are written; None for what is not wanted."""
         place, wanted = Path(frame.telescope) / frame.night, self._site.photometry
         folder, _, name = str(frame.identity).rpartition("/")
-        before = frames.identities(db, frame, f"{folder}/{_CONTAINER.sub('', name)}")
+        before = frame_files.identities(db, frame, f"{folder}/{_CONTAINER.sub('', name)}")
         stem = product_stem(name, [known.rpartition("/")[2] for known in before])
         reduced = self._site.folder("reduced") / place / f"{stem}.fits"
         preview = self._site.folder("previews") / place / f"{stem}.png"
@@ -263,7 +263,7 @@ def master_path(site: Site, master: Master, revision: int) -> Path:
 
 def _moved_back(tx: Transaction, which: Iterable[Frame], now: float) -> bool:
     """Queue the files that went back to where they lay before; whether there are any."""
-    back = [row for frame in which if (row := frames.moved_back(tx, frame)) is not None]
+    back = [row for frame in which if (row := frame_files.moved_back(tx, frame)) is not None]
     for row in back:
         frames.requeue(tx, row.id, now)
         jobs.queue(tx, JobKind.CLASSIFY, row.id, priority=Priority.CLASSIFY, now=now)

@@ -12,8 +12,9 @@ from iop4d.ledger.master_choice import MasterChoices
 from iop4d.model.frame import FrameKind
 from iop4d.model.states import FrameState
 from iop4d.store.database import Connection
-from iop4d.store.frames import facts_of, references_of
+from iop4d.store.frames import facts_of
 from iop4d.store.provenance import settings_key
+from iop4d.store.reference_frames import references_of
 from iop4d.store.schema import Frame
 
 

@@ -30,7 +30,7 @@ from iop4d.model.messages import (
     TrialRequest,
 )
 from iop4d.model.result import STACK
-from iop4d.store import frames, groups, masters, requests, results
+from iop4d.store import frames, groups, masters, reference_frames, requests, results
 from iop4d.store.database import Connection
 from iop4d.store.schema import Frame, Result
 from iop4d.store.schema import Request as Row
@@ -157,5 +157,5 @@ def reduction_of(db: Connection, site: Site, frame: Frame,
     return ReduceRequest(
         path=Path(frame.path), facts=facts, masters=tuple(refs), reduced_path=None,
         preview_path=None, seen_at=frame.seen_at,
-        reference=None if reference is None else frames.star_list(db, reference),
+        reference=None if reference is None else reference_frames.star_list(db, reference),
         doubts=(*frame.info.get("doubts", ()), *begun_within(db, frame)))

@@ -1,8 +1,4 @@
-"""Frames and what is measured on them: the rows, and how outcomes become rows.
-
-A frame with too few stars, or with clouds, gets its astrometric solution from another frame of its
-field: its reference.
-"""
+"""Frames and what is measured on them: the rows, and how outcomes become rows."""
 
 from __future__ import annotations
 
@@ -10,19 +6,12 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, fields
-from pathlib import Path
 from typing import Any
 
 from iop4d.model.errors import UNKNOWN_INSTRUMENT
 from iop4d.model.flags import Flag
-from iop4d.model.frame import (
-    AstrometryFrom,
-    Detector,
-    FrameFacts,
-    FrameKind,
-    is_same_exposure,
-)
-from iop4d.model.messages import UNSOLVED, Reduced, Solution, StarList
+from iop4d.model.frame import AstrometryFrom, Detector, FrameFacts, FrameKind
+from iop4d.model.messages import Reduced, Solution
 from iop4d.model.result import Measurement
 from iop4d.model.states import REPLACED_FRAMES, FrameState, JobState
 from iop4d.model.units import SECONDS_A_DAY
@@ -31,9 +20,9 @@ from iop4d.store.database import Connection, Transaction, finite
 from iop4d.store.events import emit
 from iop4d.store.jobs import JobKind
 from iop4d.store.nodes import of_node
-from iop4d.store.schema import Frame, FrameStars, Job
+from iop4d.store.schema import Frame, Job
 from iop4d.store.statement import Statement, same
-from iop4d.store.table import as_number, in_json, is_filled
+from iop4d.store.table import as_number, in_json
 
 #: How the reason of a frame begins that a person wants left out.
 IGNORED = "ignored by hand"
@@ -200,32 +189,6 @@ def _last(given: Callable[[str], Any]) -> Any:
 _LAST = Statement(_last)
 
 
-def known_files(db: Connection, archive: str) -> dict[str, tuple[int, int]]:
-    """Path to (size, mtime_ns) of the newest version of every file known of an archive of this
-    node."""
-    rows = (db.select(Frame, Frame.path, Frame.size, Frame.mtime_ns)
-            .where((Frame.archive == archive) & (Frame.node == db.node))
-            .order_by(Frame.id).tuples())
-    return {path: (size, mtime) for path, size, mtime in rows.iterator()}
-
-
-def known_part(db: Connection, archive: str, after: tuple[str, int],
-               ) -> list[tuple[str, int, int, int]]:
-    """The same, part by part, of all versions: path, id, size, mtime_ns of those that follow upon
-    a path and id."""
-    return db.rows(_KNOWN_PART, *after, archive, db.node)
-
-
-#: All from an index: no frame is read.
-_KNOWN_PART = """SELECT "path", "id", "size", "mtime_ns" FROM "frame"
-WHERE ("path", "id") > (?, ?) AND "archive" = ? AND "node" = ? ORDER BY "path", "id" LIMIT 5000"""
-
-
-def archive_names(db: Connection) -> list[str]:
-    """The archives that frames came from."""
-    return [name for (name,) in db.select(Frame, Frame.archive).distinct().tuples() if name]
-
-
 def reduced_info(reduced: Reduced, core_s: float) -> dict[str, Any]:
     """What the reduction found, for the frame's ``info`` column."""
     plain = {name: getattr(reduced, name) for name in (
@@ -263,101 +226,6 @@ def save_measurements(tx: Transaction, frame_id: int,
 
 _WITHOUT_MEASUREMENTS = Statement(lambda given: schema.Measurement.delete().where(
     schema.Measurement.frame == given("frame")))
-_WITHOUT_STARS = Statement(lambda given: FrameStars.delete().where(
-    FrameStars.frame == given("frame")))
-
-
-def save_stars(tx: Transaction, frame: Frame, reduced: Reduced) -> None:
-    """Keep the field stars of a frame, where it has any, and its star list, where it has to serve.
-
-    One frame's list serves all others of its night, camera and object; but of those that give
-    sub-frames their astrometric solution all are kept.
-    """
-    tx.run(_WITHOUT_STARS, frame=frame.id)
-    stars = reduced.stars
-    serves_subframes = frame.beams > 1 and frame.mode == "photometry"
-    if stars and not serves_subframes and _has_star_list(tx, frame):
-        stars = ()
-    if reduced.field_stars or stars:
-        tx.create(
-            FrameStars, frame=frame.id, stars=[list(star) for star in stars],
-            field=[[star.ra_deg, star.dec_deg, star.flux, star.flux_err,
-                    [list(point) for point in star.growth]] for star in reduced.field_stars])
-
-
-def _has_star_list(db: Connection, frame: Frame) -> bool:
-    """Whether the list of another frame of the same night, camera and object is kept."""
-    return not frame.object or bool(db.tuples(_STAR_LISTS, **frame.__data__))
-
-
-_STAR_LISTS = Statement(lambda given: FrameStars.select(FrameStars.frame).join(Frame).where(
-    (Frame.node == given("node")) & (Frame.telescope == given("telescope"))
-    & (Frame.instrument == given("instrument"))
-    & (Frame.night == given("night")) & (Frame.object == given("object"))
-    & (Frame.binning == given("binning")) & is_filled(FrameStars.stars)).limit(1))
-
-
-def is_back(db: Connection, frame: Frame) -> bool:
-    """Whether a file that another place of the same bytes replaced lies here again, alone.
-
-    It was moved away and back, or what it was a duplicate of is gone.
-    """
-    if frame.state not in REPLACED_FRAMES or not frame.sha256:
-        return False
-    same = Frame.sha256 == frame.sha256
-    if frame.exposure:
-        same = same | (Frame.exposure == frame.exposure)
-    others = db.select(Frame, Frame.path, Frame.node).where(
-        same
-        & (Frame.id != frame.id) & Frame.state.not_in(REPLACED_FRAMES))
-    return not any(has_file(db, other) for other in others)
-
-
-def has_file(db: Connection, frame: Frame) -> bool:
-    """Whether the file of a frame is where it was found; of another node's, no one here can tell
-    otherwise."""
-    return frame.node != db.node or Path(frame.path).exists()
-
-
-def moved_back(db: Connection, frame: Frame) -> Frame | None:
-    """The row of an earlier path of a frame at which its file lies again, and not at its own."""
-    if not frame.sha256 or Path(frame.path).exists():
-        return None
-    before = db.select(Frame).where(
-        (Frame.sha256 == frame.sha256) & (Frame.id != frame.id) & (Frame.node == frame.node)
-        & Frame.state.in_(REPLACED_FRAMES)).order_by(Frame.id.desc())
-    return next((row for row in before if Path(row.path).exists()), None)
-
-
-def by_path(db: Connection, path: Path) -> Frame | None:
-    """The newest version of the file at a path; only what tells it from another."""
-    return next(iter(db.found(_OF_PATH, path=str(path))), None)
-
-
-_OF_PATH = Statement(lambda given: Frame.select(
-    Frame.id, Frame.size, Frame.mtime_ns, Frame.sha256, Frame.exposure, Frame.state,
-).where((Frame.path == given("path")) & (Frame.node == given("node"))
-        ).order_by(Frame.id.desc()).limit(1))
-
-
-def namesakes(db: Connection, frame: Frame) -> list[Frame]:
-    """Other frames of the same name in the same night, that have an identity; oldest first."""
-    return db.found(_NAMESAKES, **frame.__data__)
-
-
-_NAMESAKES = Statement(lambda given: Frame.select(
-    Frame.id, Frame.node, Frame.path, Frame.sha256, Frame.state, Frame.identity,
-    Frame.version).where(
-    (Frame.telescope == given("telescope")) & (Frame.night == given("night"))
-    & (Frame.name == given("name")) & (Frame.id != given("id"))
-    & Frame.identity.is_null(False)).order_by(Frame.id))
-
-
-def replaced_by(db: Connection, frame: Frame) -> list[Frame]:
-    """The older versions of a frame."""
-    return list(db.select(Frame).where(
-        (Frame.identity == frame.identity) & (Frame.id != frame.id)
-        & (Frame.state == FrameState.SUPERSEDED)))
 
 
 def take_known(tx: Transaction, instruments: str) -> bool:
@@ -375,44 +243,6 @@ def of_no_instrument(db: Connection) -> list[int]:
         (Frame.node == db.node) & (Frame.state == FrameState.REJECTED)
         & Frame.reason.startswith(UNKNOWN_INSTRUMENT)
     ).tuples()]
-
-
-def identities(db: Connection, frame: Frame, beginning: str) -> list[str]:
-    """Those with a beginning, of science frames that were known before a frame."""
-    return [identity for (identity,) in db.tuples(
-        _IDENTITIES, **frame.__data__, begin=beginning, end=beginning + "\U0010ffff")]
-
-
-_IDENTITIES = Statement(lambda given: Frame.select(Frame.identity).where(
-    Frame.identity.between(given("begin"), given("end")) & (Frame.id < given("id"))
-    & (Frame.identity != given("identity")) & (Frame.kind == FrameKind.SCIENCE.value)))
-
-
-def twins(db: Connection, frame: Frame) -> list[Frame]:
-    """Other frames of the same exposure, under other names or in other containers; oldest first.
-
-    Their starts are as near as rounded times may be. Short exposures must be alike to the last
-    bit: several of them may begin within a second, and what a camera adds to each is alike.
-    """
-    if not frame.exposure:
-        return []
-    second = 1.5 / SECONDS_A_DAY
-    near = db.found(_NEAR, **frame.__data__, since=frame.jd_start - second,
-                    until=frame.jd_start + second)
-    return [other for other in near if other.exposure == frame.exposure or (
-        frame.exptime_s > _ROUNDED_S and other.exposure
-        and is_same_exposure(other.exposure, frame.exposure))]
-
-
-_NEAR = Statement(lambda given: Frame.select(
-    Frame.id, Frame.node, Frame.path, Frame.sha256, Frame.state, Frame.identity, Frame.version,
-    Frame.exposure,
-).where(
-    (Frame.telescope == given("telescope")) & (Frame.instrument == given("instrument"))
-    & (Frame.kind == given("kind")) & (Frame.night == given("night")) & (Frame.id != given("id"))
-    & Frame.jd_start.between(given("since"), given("until"))
-    & Frame.identity.is_null(False) & Frame.state.not_in(
-        [*REPLACED_FRAMES, FrameState.REJECTED, FrameState.QUARANTINED])).order_by(Frame.id))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -469,69 +299,3 @@ def _chosen(db: Connection, chosen: Chosen, *columns: Any) -> Any:
     if chosen.pruned:
         query = query.where(in_json(Frame.info, PRUNED).is_null(False))
     return query
-
-
-# Frames that give others their astrometric solution.
-
-
-def references_of(db: Connection, frame: Frame) -> list[Frame]:
-    """Whole frames that can give a frame its astrometric solution, the best first.
-
-    Of the same camera, object and binning, for a sub-frame of the same night as well; those of the
-    same band first, then the nearest in time.
-    """
-    if not frame.object:
-        return []
-    rows = db.found(_OF_THE_NIGHT if frame.subframe else _OF_ANY_NIGHT, **frame.__data__)
-    return sorted(rows, key=lambda row: (row.band != frame.band,
-                                         abs(row.jd_start - frame.jd_start), row.name))
-
-
-def _references(given: Callable[[str], Any]) -> Any:
-    return Frame.select(
-        Frame.id, Frame.name, Frame.band, Frame.jd_start).join(FrameStars).where(
-        (Frame.node == given("node")) & (Frame.telescope == given("telescope"))
-        & (Frame.instrument == given("instrument"))
-        & (Frame.object == given("object"))
-        & (Frame.binning == given("binning")) & (Frame.subframe == False)  # noqa: E712 - SQL
-        & (Frame.state == FrameState.DONE.value) & is_filled(FrameStars.stars))
-
-
-_OF_THE_NIGHT = Statement(lambda given: _references(given).where(Frame.night == given("night")))
-_OF_ANY_NIGHT = Statement(lambda given: _references(given).where(Frame.id != given("id")))
-
-
-def served_by(db: Connection, frame: Frame) -> list[Frame]:
-    """The frames that a whole frame could serve: sub-frames, and what the index did not solve."""
-    return db.found(_SERVED, **frame.__data__)
-
-
-_SERVED = Statement(lambda given: Frame.select().where(
-    (Frame.node == given("node")) & (Frame.telescope == given("telescope"))
-    & (Frame.instrument == given("instrument"))
-    & (Frame.night == given("night")) & (Frame.object == given("object"))
-    & (Frame.binning == given("binning")) & (Frame.kind == FrameKind.SCIENCE.value)
-    & (Frame.id != given("id"))
-    & (((Frame.state == FrameState.FAILED) & (
-        (Frame.subframe == True) | Frame.reason.startswith(f"{UNSOLVED}: ")))  # noqa: E712
-       | ((Frame.state == FrameState.DONE) & (
-           (Frame.subframe == True)  # noqa: E712 - SQL
-           | in_json(Frame.info, "astrometry_from").in_(_SECOND_CHOICES))))))
-
-
-def set_reference(tx: Transaction, frame_id: int, reference_id: int | None) -> None:
-    """Have a frame solved by another one."""
-    tx.update(Frame, reference_id=reference_id).where(Frame.id == frame_id).execute()
-
-
-def star_list(db: Connection, frame_id: int) -> StarList:
-    """The stars of a whole frame."""
-    frame = db.by_id(Frame, frame_id)
-    stars = db.by_id(FrameStars, frame_id).stars
-    x, y, flux = (tuple(column) for column in zip(*stars, strict=True))
-    rows = schema.Measurement
-    blended = db.select(rows, rows.source).where(
-        (rows.frame == frame_id)
-        & (rows.flags.bin_and(int(Flag.BLENDED)) != 0)).distinct().tuples()
-    return StarList(frame=frame_id, x=x, y=y, flux=flux, wcs=frame.info["wcs"],
-                    binning=frame.binning, blended=tuple(sorted(name for (name,) in blended)))

@@ -8,7 +8,7 @@ import pytest
 
 from iop4d.model.flags import Flag
 from iop4d.model.frame import Detector, FrameFacts, FrameKind
-from iop4d.store import frames, schema
+from iop4d.store import frames, reference_frames, schema
 from iop4d.store.database import Database
 
 FACTS = FrameFacts(telescope="T", instrument="I", kind=FrameKind.SCIENCE, night="2022-09-08",
@@ -39,6 +39,6 @@ def test_the_stars_of_a_whole_frame_come_with_what_was_blended_on_it(tmp_path: P
                                     ("one", "O", Flag.BLENDED), ("other", "", Flag.CROWDED)):
             tx.create(schema.Measurement, frame=row.id, source=source, beam=beam, x=1.0, y=2.0,
                       flags=int(flags))
-        found = frames.star_list(tx, row.id)
+        found = reference_frames.star_list(tx, row.id)
     assert (found.x, found.flux, found.blended) == ((1.0, 4.0), (30.0, 60.0), ("one",))
     database.close()

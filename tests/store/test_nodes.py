@@ -29,7 +29,7 @@ from iop4d.operations.doctor.findings import Level, Surroundings
 from iop4d.simulator.night import NightPlan
 from iop4d.simulator.servers import Mailbox
 from iop4d.simulator.service import Service
-from iop4d.store import catalogue, frames, jobs, nodes, requests, status
+from iop4d.store import catalogue, frame_files, frames, jobs, nodes, requests, status
 from iop4d.store.database import Database
 from iop4d.store.jobs import JobKind
 from iop4d.store.lasting import Lasting
@@ -161,7 +161,7 @@ def test_what_a_site_without_a_node_left_is_given_to_one_by_name(node: Open) -> 
         assert nodes.rename(tx, "", "granada") == 1
         nodes.enter(tx, ["T090"])
         assert [job.key for job in jobs.due(tx, 2.0, 9)] == [row.id]
-        assert set(frames.known_files(tx, "T090")) == {"/raw/a.fits"}
+        assert set(frame_files.known_files(tx, "T090")) == {"/raw/a.fits"}
         assert tx.select(Series).get().key == "granada/T090/A/n/R/X"
     with alone.write() as tx, pytest.raises(Iop4dError, match=r"needs a \[site\] node"):
         nodes.enter(tx, ["T090"])
@@ -261,8 +261,8 @@ def test_the_same_path_on_two_machines_is_two_files(node: Open) -> None:
     with granada.write() as tx:
         frames.create(tx, 1.0, **columns)
     with calar.read() as db:
-        assert frames.by_path(db, Path("/data/raw/a.fits")) is None
-        assert frames.known_files(db, "raw") == {}
+        assert frame_files.by_path(db, Path("/data/raw/a.fits")) is None
+        assert frame_files.known_files(db, "raw") == {}
 
 
 def test_an_edit_of_the_catalogue_is_followed_by_each_node(node: Open) -> None:
