@@ -24,6 +24,7 @@ from iop4d.model.errors import Iop4dError
 from iop4d.store.database import GROUP_READS, PRIVATE, make_private
 from iop4d.web.app import create_app
 from iop4d.web.auth import LARGEST_FORM
+from iop4d.web.connections import SPARE, Connections
 from iop4d.web.context import parts
 from iop4d.web.heavy import UNREAD
 from iop4d.web.queue_log import quiet_queue
@@ -64,13 +65,15 @@ def serve(site: Site, *, load: Callable[[], Site] | None = None,
         make_private(site.database.path, GROUP_READS if site.daemon.group_reads else PRIVATE)
     app = create_app(site, load)
     sockets: dict[int, Any] = {}
+    room = _room()
+    connections = Connections(sockets, room=room, trusted=site.web.trusted_proxy)
     given = _given()
     where: dict[str, Any] = {"sockets": given} if given else {
         "host": site.web.host, "port": site.web.port}
     try:
         server = waitress.create_server(
             app, map=sockets, threads=site.web.threads, **where,
-            connection_limit=_room(), channel_timeout=_IDLE_SECONDS,
+            connection_limit=room + SPARE, channel_timeout=_IDLE_SECONDS,
             # Reads on while a request is answered: so a stream learns that its browser left.
             channel_request_lookahead=1, ident="iop4d",
             # No reader that stalls blocks a thread: answers end or are in the buffers before.
@@ -89,6 +92,7 @@ def serve(site: Site, *, load: Callable[[], Site] | None = None,
             announce(_address(site.web.host, server) + site.web.prefix.strip("/"))
             while not stop.is_set():
                 wasyncore.loop(timeout=_LOOK_SECONDS, map=sockets, use_poll=True, count=1)
+                connections.look()
     finally:
         parts(app).hub.close()
         server.task_dispatcher.shutdown(timeout=_STOP_SECONDS)
