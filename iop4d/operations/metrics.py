@@ -23,12 +23,14 @@ from prometheus_client.registry import CollectorRegistry
 
 from iop4d import __version__
 from iop4d.config import Site
-from iop4d.model.states import DaemonState
+from iop4d.model.states import DaemonState, FrameState, JobState
 from iop4d.store import machine
 from iop4d.store.database import Connection
+from iop4d.store.jobs import JobKind
 from iop4d.store.status import LIVE, Overview
 
 _HOUR = 3600.0
+_TO_DO = (JobState.QUEUED, JobState.RUNNING, JobState.WAITING)
 _WELL = ("ok", "idle", "paused", "starting")  # states of archives
 
 
@@ -87,21 +89,22 @@ def _of_daemon(site: Site, found: Overview) -> Iterator[Metric]:
 
 def _of_work(db: Connection, found: Overview) -> Iterator[Metric]:
     frames = GaugeMetricFamily("iop4d_frames", "Frames by their state.", labels=["state"])
-    for name, count in sorted(found.frames.items()):
-        frames.add_metric([name], count)
+    for state in FrameState:  # a zero is a number, so that a panel or a rule has one
+        frames.add_metric([state.value], found.frames.get(state.value, 0))
     yield frames
     jobs = GaugeMetricFamily("iop4d_jobs", "Jobs by kind and state.", labels=["kind", "state"])
-    for kind, counts in sorted(found.queue.items()):
-        for name, count in sorted(counts.items()):
-            jobs.add_metric([kind, name], count)
+    for kind in sorted({*JobKind, *found.queue}):
+        counts = found.queue.get(kind, {})
+        for name in sorted({*_TO_DO, *counts}):
+            jobs.add_metric([kind, name], counts.get(name, 0))
     yield jobs
     took = sorted(seconds for _, _, seconds in machine.latencies(db, found.now - _HOUR))
     yield _gauge("iop4d_frames_reduced_last_hour", "Science frames that came in the last hour and "
                  "have results.", len(took))
     latency = GaugeMetricFamily("iop4d_latency_seconds", "Seconds from the arrival of a frame to "
-                                "its results, of the last hour.", labels=["quantile"])
-    for part in (0.5, 0.95) if took else ():
-        latency.add_metric([str(part)], took[min(int(part * len(took)), len(took) - 1)])
+                                "its results, of the last hour.", labels=["percentile"])
+    for part in (50, 95) if took else ():
+        latency.add_metric([str(part)], took[min(part * len(took) // 100, len(took) - 1)])
     yield latency
     yield _gauge("iop4d_alerts_active", "Active alerts.", found.active_alerts)
     lost = GaugeMetricFamily("iop4d_messages_undelivered", "Messages that a channel does not "
