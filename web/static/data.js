@@ -204,10 +204,24 @@ function hint(column) {
   return column.pattern ? "text or /regex/" : "contains";
 }
 
+function widths() {
+  // As the browser lays out the table of the page, at once: Tabulator would lay out the whole page for each column.
+  const list = document.getElementById("list");
+  const isHidden = list.classList.contains("enhanced");
+  list.classList.remove("enhanced");
+  list.classList.add("measured");
+  const found = [...list.querySelectorAll("thead th")].map((head) => Math.ceil(head.getBoundingClientRect().width));
+  list.classList.remove("measured");
+  list.classList.toggle("enhanced", isHidden);
+  return found;
+}
+
 function heads() {
+  const wide = widths();
   return shownNames().map((name, index) => {
     const column = byName.get(name);
     const head = {
+      width: Math.min(Math.max(wide[index] + 4, 90), 420),
       title: column.words, field: name, formatter: "html", headerSort: false, frozen: index === 0,
       hozAlign: column.number && index ? "right" : "left", headerTooltip: column.says, minWidth: 70,
       headerClick: (event) => { if (!event.target.closest(".tabulator-header-filter")) sortBy(column); },
@@ -257,7 +271,7 @@ function takeRoles() {
 function start() {
   const list = document.getElementById("list");
   table = new window.Tabulator(holder, {
-    data: rowsOf(list), index: "key", columns: heads(), layout: "fitDataFill", movableColumns: true,
+    data: rowsOf(list), index: "key", columns: heads(), layout: "fitDataFill", movableColumns: true, rowHeight: 31,
     placeholder: "No row is like this.",
   });
   list.classList.add("enhanced");

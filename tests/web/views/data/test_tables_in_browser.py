@@ -121,6 +121,33 @@ def test_pages_follow_each_other_and_a_wrong_filter_is_told(opened: tuple[Browse
     assert browser.js(_ROWS) == 5
 
 
+def _layouts(browser: Browser) -> float:
+    """How often the browser laid out a page."""
+    found = {one["name"]: one["value"] for one in browser("Performance.getMetrics")["metrics"]}
+    return float(found["LayoutCount"])
+
+
+def test_a_table_of_all_columns_is_laid_out_at_once_and_cuts_no_value(
+        opened: tuple[Browser, str]) -> None:
+    browser, address = opened
+    browser("Performance.enable")
+    browser.open(address + "data/results?columns=all&limit=100")
+    browser.wait("document.querySelector('.tabulator-tableholder[role]')")
+    columns = browser.js("document.querySelectorAll('.tabulator-col').length")
+    assert columns > 60
+    # Not once for each column, which took 6 s of a processor with 100 rows.
+    assert _layouts(browser) < columns / 2
+    cut = ("[...document.querySelectorAll('.tabulator-row .tabulator-cell')].filter("
+           "cell => cell.scrollWidth > cell.clientWidth && cell.clientWidth < 400)"
+           ".map(cell => cell.textContent)")
+    assert browser.js(cut) == []
+    # Also of columns that are chosen later.
+    browser.js("document.querySelector('input[name=columns][value=frames]').click()")
+    browser.wait("!document.querySelector('.tabulator-cell[tabulator-field=frames]')")
+    assert browser.js("document.querySelectorAll('.tabulator-cell').length") > 100
+    assert browser.js(cut) == []
+
+
 @pytest.mark.parametrize(("path", "dark"), [("data/results?columns=all&limit=5", False),
                                             ("failed", True), ("data/nights", True),
                                             ("data/results?id=99999", False)])
