@@ -11,10 +11,9 @@ from dataclasses import dataclass, replace
 
 from iop4d.model.units import MAG_PER_RELATIVE_FLUX
 
-# Part of a flux, where an exposure is planned: scintillation of a 0.9 m telescope in a minute
-# (0.4 mmag at the zenith, 1.5 at airmass 3; Young 1967, AJ 72, 747), and the flat field's grain.
-FLOOR = 0.0012
-GRAIN = 0.0004  # the flat field's part of it alone: 0.2 % a pixel, over the pixels of a star
+# Part of a flux that no exposure improves: the flat field's grain, 0.2 % a pixel, over the pixels
+# of a star.
+GRAIN = 0.0004
 #: Peak of a round Gaussian star: this part of its flux over the square of its FWHM in pixels.
 _PEAK = 4.0 * math.log(2.0) / math.pi
 _FULL = 0.7  # part of the saturation level that a star's peak should not exceed
@@ -24,13 +23,16 @@ _LONGEST_S = 86400.0  # no exposure is longer; what needs more cannot be reached
 @dataclass(frozen=True, kw_only=True)
 class Rates:
     """What an aperture collects. ``source``, ``sky``: electrons per second, of all its pixels;
-    ``read_noise``: electrons, of all its pixels together; ``floor``: part of the flux by which a
-    frame is wrong however long it is exposed (scintillation and flat field)."""
+    ``read_noise``: electrons, of all its pixels together; ``scintillation``: part of the flux by
+    which the air's turbulence changes an exposure of one second (less of a longer one, as the root
+    of its time); ``floor``: part of the flux by which a frame is wrong however long it is exposed.
+    """
 
     source: float
     sky: float
     read_noise: float = 0.0
-    floor: float = FLOOR
+    scintillation: float = 0.0
+    floor: float = GRAIN
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,12 +72,14 @@ def flux_of_magnitude(mag: float, zero_point: float) -> float:
 def relative_error(rates: Rates, exptime_s: float) -> float:
     """Random error of the flux of one exposure, as a part of it; NaN without light.
 
-    Var = (S + B) t + R^2 of S t, in electrons, and the floor (Howell 1989, PASP 101, 616).
+    Var = (S + B) t + R^2 of S t, in electrons (Howell 1989, PASP 101, 616), the scintillation
+    (Young 1967, AJ 72, 747), and the floor.
     """
     if not (rates.source > 0 and exptime_s > 0):
         return math.nan
     noise = math.sqrt((rates.source + rates.sky) * exptime_s + rates.read_noise**2)
-    return math.hypot(noise / (rates.source * exptime_s), rates.floor)
+    return math.hypot(noise / (rates.source * exptime_s),
+                      rates.scintillation / math.sqrt(exptime_s), rates.floor)
 
 
 def mag_error(rates: Rates, exptime_s: float) -> float:
@@ -88,9 +92,10 @@ def p_error(rates: Rates, exptime_s: float, positions: int) -> float:
 
     sqrt(2/n) of the relative error of the light of one position, both beams together: it is the
     same for a polariser at n angles and for a half-wave plate with two beams (Serkowski 1974,
-    Methods of Experimental Physics 12, 361). What both beams share of the floor cancels.
+    Methods of Experimental Physics 12, 361). Of two beams the scintillation cancels: give rates
+    without it.
     """
-    of_frame = relative_error(replace(rates, floor=min(rates.floor, GRAIN)), exptime_s)
+    of_frame = relative_error(rates, exptime_s)
     return math.sqrt(2.0 / positions) * of_frame if positions > 0 else math.nan
 
 
@@ -99,7 +104,8 @@ def exposure_of_error(rates: Rates, error: float) -> float:
     left = error**2 - rates.floor**2
     if not (rates.source > 0 and left > 0):
         return math.inf
-    k = (rates.source + rates.sky) / left  # of S^2 t^2 - k t - R^2 / left = 0
+    # Of S^2 t^2 - k t - R^2 / left = 0.
+    k = (rates.source + rates.sky + (rates.scintillation * rates.source)**2) / left
     read = rates.read_noise**2 / left
     return (k + math.sqrt(k**2 + 4.0 * rates.source**2 * read)) / (2.0 * rates.source**2)
 
@@ -113,8 +119,7 @@ def exposure_of_p_error(rates: Rates, p_err: float, positions: int) -> float:
     """Seconds at each of so many positions for a random error of p; infinite where none does."""
     if positions <= 0:
         return math.inf
-    return exposure_of_error(replace(rates, floor=min(rates.floor, GRAIN)),
-                             p_err / math.sqrt(2.0 / positions))
+    return exposure_of_error(rates, p_err / math.sqrt(2.0 / positions))
 
 
 def saturation_s(*, flux_adu_s: float, sky_adu_s: float, fwhm_px: float,

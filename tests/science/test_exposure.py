@@ -33,7 +33,8 @@ def test_where_the_sky_rules_it_needs_four_times_the_time() -> None:
 
 @pytest.mark.parametrize("seconds", [0.1, 30.0, 3600.0])
 @pytest.mark.parametrize("rates", [
-    BRIGHT, Rates(source=50.0, sky=800.0, read_noise=60.0),
+    BRIGHT, Rates(source=1e5, sky=100.0, scintillation=0.004),
+    Rates(source=50.0, sky=800.0, read_noise=60.0),
     Rates(source=3.0, sky=2.0, read_noise=200.0)])
 def test_the_exposure_of_an_error_has_that_error(rates: Rates, seconds: float) -> None:
     error = exposure.relative_error(rates, seconds)
@@ -42,6 +43,14 @@ def test_the_exposure_of_an_error_has_that_error(rates: Rates, seconds: float) -
         pytest.approx(seconds, rel=1e-6)
     of_p = exposure.p_error(rates, seconds, 4)
     assert exposure.exposure_of_p_error(rates, of_p, 4) == pytest.approx(seconds, rel=1e-6)
+
+
+def test_scintillation_falls_with_the_root_of_the_time() -> None:
+    """Of photons without end 1 % in a second is 0.1 % in a hundred."""
+    bright = Rates(source=1e12, sky=0.0, scintillation=0.01, floor=0.0)
+    assert exposure.relative_error(bright, 1.0) == pytest.approx(0.01, rel=1e-3)
+    assert exposure.relative_error(bright, 100.0) == pytest.approx(0.001, rel=1e-3)
+    assert exposure.exposure_of_error(bright, 0.001) == pytest.approx(100.0, rel=1e-3)
 
 
 def test_no_exposure_beats_the_floor() -> None:

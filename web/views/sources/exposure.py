@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 
@@ -15,6 +15,7 @@ from iop4d.config import Site
 from iop4d.config.want import wanted_of
 from iop4d.instruments.base import Instrument
 from iop4d.instruments.discovery import find_instruments
+from iop4d.model.polarimeter import Analyser
 from iop4d.model.source import Source
 from iop4d.model.units import MAG_PER_RELATIVE_FLUX
 from iop4d.science.exposure import (
@@ -28,6 +29,7 @@ from iop4d.science.exposure import (
     saturation_s,
 )
 from iop4d.science.fwhm import FWHM_PER_SIGMA
+from iop4d.science.photometry import scintillation
 from iop4d.store.conditions import Conditions, newest_conditions
 from iop4d.store.database import Connection
 from iop4d.store.last_values import source_rows
@@ -152,7 +154,9 @@ def _line(telescope: str, instrument: Instrument, band: str, mine: list[Conditio
     if rotated and instrument.polarimeter is not None:
         positions = len(instrument.polarimeter.angles_deg)
         turned = _rates(rotated, instrument, band, mag, site, asked, sky)
-        for_p = planned(exposure_of_p_error(turned.rates, p_err, positions),
+        light = (turned.rates if instrument.polarimeter.analyser is Analyser.POLARISER
+                 else replace(turned.rates, scintillation=0.0))  # of two beams it cancels
+        for_p = planned(exposure_of_p_error(light, p_err, positions),
                         longest_s=turned.saturates_s)
     return Line(
         telescope=telescope, instrument=instrument.name, band=band, frames=len(mine), mag=mag,
@@ -186,9 +190,13 @@ def _rates(mine: list[Conditions], instrument: Instrument, band: str, mag: float
     radius = site.photometry.aperture * fwhm / FWHM_PER_SIGMA / pixel
     gain = mine[-1].gain_e_adu or instrument.gain_e_adu
     noise = mine[-1].read_noise_e or instrument.read_noise_e
+    telescope = instrument.telescope
+    airmass = asked.get("airmass", median(masses) if masses else math.nan)
+    rates = rates_of_flux(flux_adu_s=flux, sky_adu_s=level, aperture_px=radius, gain_e_adu=gain,
+                          read_noise_e=noise)
     return _Seen(
-        rates=rates_of_flux(flux_adu_s=flux, sky_adu_s=level, aperture_px=radius, gain_e_adu=gain,
-                            read_noise_e=noise),
+        rates=replace(rates, scintillation=scintillation(
+            telescope.diameter_m, 1.0, airmass, telescope.height_m)),
         zero_point=zero, fwhm_arcsec=fwhm,
         sky_mag=zero - 2.5 * math.log10(level / pixel**2) if level > 0 else math.nan,
         saturates_s=saturation_s(flux_adu_s=flux, sky_adu_s=level, fwhm_px=fwhm / pixel,

@@ -83,7 +83,7 @@ def precisions(db: Connection, frame: Any, point: Any, polarised: Any, wanted: W
     found = []
     if point is not None and point.mag_err is not None:
         found.append(_precision(db, "mag", point.mag_err, wanted.mag_err, point, frame,
-                                instruments, MAG_PER_RELATIVE_FLUX * exposure.FLOOR))
+                                instruments, MAG_PER_RELATIVE_FLUX * exposure.GRAIN))
     if polarised is not None and polarised.p_err is not None:
         found.append(_precision(db, "p", polarised.p_err, wanted.p_err, polarised, frame,
                                 instruments, exposure.GRAIN))

@@ -56,6 +56,15 @@ def test_more_air_and_worse_seeing_take_longer(site: Site) -> None:
     assert usual.for_mag.exptime_s < low.for_mag.exptime_s < blurred.for_mag.exptime_s
 
 
+def test_a_bright_source_is_exposed_against_the_twinkling_of_its_telescope(site: Site) -> None:
+    """Of 2.2 m at airmass 2 a second's scintillation is 4.9 mmag: 2 mmag take 6.2 seconds."""
+    found = line(site, conditions(), mag=8.0, mag_err=0.002, airmass=2.0)
+    assert found.for_mag.exptime_s * found.for_mag.frames == pytest.approx(6.2, rel=0.05)
+    high = line(site, conditions(), mag=8.0, mag_err=0.002, airmass=1.0)
+    assert found.for_mag.exptime_s * found.for_mag.frames > 4 * (
+        high.for_mag.exptime_s * high.for_mag.frames)
+
+
 def test_what_the_site_file_wants_is_asked_for_by_itself(site: Site) -> None:
     wanting = replace(site, want=(Want(sources=("BL Lac",), mag_err=0.003),))
     assert line(wanting, conditions()).for_mag.exptime_s > 5 * line(
