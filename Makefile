@@ -9,7 +9,7 @@ JOBS ?= 4
 export PYTHONDONTWRITEBYTECODE :=
 
 DOCS := $(VENV)/.docs
-.PHONY: docs demo test lint pytest bench accuracy bench-alerts bench-pages kill-test chaos cluster mutants real-servers every-screen test-postgresql notebooks lock release-check clean help
+.PHONY: docs demo test lint pytest bench accuracy bench-alerts bench-pages kill-test chaos cluster mutants real-servers every-screen test-postgresql notebooks lock release-check image clean help
 
 help:  ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -79,8 +79,11 @@ $(DOCS): $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
 	touch $@
 
-release-check: $(STAMP)  ## Wheel and sdist, each Python, an ordinary account; ARGS="--lowest --image", ARGS="--short"
+release-check: $(STAMP)  ## Wheel and sdist, each Python, an ordinary account; ARGS="--lowest", ARGS="--short"
 	$(BIN)/python -m tests.bench.wheel $(ARGS)
+
+image: $(STAMP)  ## The container image, built from the wheel and used, where podman or docker works; ARGS="--short"
+	$(BIN)/python -m tests.bench.image $(ARGS)
 
 lock: $(STAMP)  ## Write constraints.txt from what is installed
 	$(BIN)/python -m pip freeze --exclude-editable > constraints.txt

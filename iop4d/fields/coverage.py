@@ -6,12 +6,14 @@ fields holds its stars there alone, so they are counted.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from astropy.io import fits
+from astropy.utils.exceptions import AstropyUserWarning
 from numpy.typing import NDArray
 
 from iop4d.model.source import Source
@@ -31,8 +33,6 @@ def uncovered(folders: Iterable[Path], sources: Iterable[Source]) -> tuple[list[
     left = list(sources)
     wrong = []
     for path in (file for folder in folders for file in sorted(folder.glob("*.fits"))):
-        if not left:
-            break
         try:
             left = _left_by(path, left)
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -42,7 +42,13 @@ def uncovered(folders: Iterable[Path], sources: Iterable[Source]) -> tuple[list[
 
 def _left_by(path: Path, sources: list[Source]) -> list[Source]:
     """Those of some sources whose fields a file does not cover."""
-    with fits.open(path, memmap=True) as file:
+    with warnings.catch_warnings(), fits.open(path, memmap=True) as file:
+        warnings.simplefilter("ignore", AstropyUserWarning)  # it would say the same, without a name
+        ends = file[-1].fileinfo()
+        if (wanted := ends["datLoc"] + ends["datSpan"]) > (size := path.stat().st_size):
+            raise ValueError(f"it is cut short: {size} bytes of {wanted} or more")
+        if not sources:
+            return []
         header = file[0].header
         tile, nside = int(header["HEALPIX"]), int(header["HPNSIDE"])
         if nside > 0 and tile >= 0:
@@ -58,8 +64,10 @@ def _stars(file: Any) -> Floats:
     """Unit vectors of the stars of an index file, shape (n, 3); as libkd of astrometry.net keeps
     them: a coordinate is its minimum plus a whole number divided by the scale."""
     tables = {hdu.header.get("TTYPE1"): hdu for hdu in file[1:]}
-    kind = next(hdu.header["KDT_DATA"] for hdu in file[1:]
-                if hdu.header.get("KDT_NAME") == "stars" and "KDT_DATA" in hdu.header)
+    kind = next((hdu.header["KDT_DATA"] for hdu in file[1:]
+                 if hdu.header.get("KDT_NAME") == "stars" and "KDT_DATA" in hdu.header), "")
+    if not kind:
+        raise ValueError("it has no table of stars")
     content = tables[_STARS].data.tobytes()
     if kind == "double":
         return np.frombuffer(content, "<f8").reshape(-1, 3)

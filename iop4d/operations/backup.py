@@ -94,6 +94,17 @@ def of_site(site: Site, folder: Path) -> list[tuple[Path, Manifest]]:
     return sorted(found, key=lambda one: -one[1].made_at)
 
 
+def unreadable(folder: Path) -> list[str]:
+    """What is wrong with the files of a folder that are named like backups and cannot be read."""
+    wrong = []
+    for path in sorted(folder.glob(f"iop4d-*T??????Z{_SUFFIX}")):
+        try:
+            archive.read_manifest(path)
+        except BackupError as error:
+            wrong.append(str(error))
+    return wrong
+
+
 def _pack(site: Site, path: Path, folder: Path, now: float) -> None:
     database, site_file = folder / archive.DATABASE, folder / archive.SITE_FILE
     source = Database(site.database, read_only=True)

@@ -4,8 +4,8 @@ Both are built, and looked at for what must be in them. The wheel is installed i
 environment of each Python from 3.11 on that is there, in a folder with blanks and letters that are
 no ASCII, and used there by an ordinary account: help, documentation, a site, the demo with results.
 ``--lowest`` does the same with the oldest versions that pyproject.toml allows. uv installs.
-``--image`` builds the container image and runs it, where podman or docker works. A table at the
-end says what was run; the exit code is 1 if anything failed.
+The container image is tried by ``make image``. A table at the end says what was run; the exit code
+is 1 if anything failed.
 """
 
 from __future__ import annotations
@@ -18,33 +18,20 @@ import sys
 import tarfile
 import tempfile
 import zipfile
-from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
-
 from iop4d import __version__
+from tests.bench.outcomes import NOBODY, ROOT, Outcome, report, run
 
-ROOT = Path(__file__).resolve().parents[2]
 PYTHONS = ("3.11", "3.12", "3.13")
-_NOBODY = 65534
-_DEMO = ("demo", "--speed", "60", "--for", "75s", "--port", "0")
+#: The demo as an installation is tried with it.
+DEMO = ("demo", "--speed", "60", "--for", "75s", "--port", "0")
 #: What a user needs of an installation, and what must be in its files.
 IN_WHEEL = ("iop4d/docs/getting-started.md", "iop4d/web/static/vendor/htmx/LICENSE",
             "iop4d/web/templates/result.html", "iop4d/systemd/iop4d.service.in",
             "iop4d/simulator/data", "iop4d/py.typed")
 IN_SDIST = ("docs/science.md", "docs/sphinx/conf.py", "tests/conftest.py", "CHANGELOG.md",
             "constraints.txt", "examples", "Makefile", "CITATION.cff", "Containerfile", ".ci/run")
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What was run, and what came of it; ``failed`` where it should have gone otherwise."""
-
-    what: str
-    said: str
-    failed: bool = False
 
 
 def missing(names: list[str], wanted: tuple[str, ...]) -> list[str]:
@@ -55,7 +42,7 @@ def missing(names: list[str], wanted: tuple[str, ...]) -> list[str]:
 
 def build(to: Path) -> tuple[Path, list[Outcome]]:
     """The wheel, and whether it and the sdist are complete."""
-    _run([sys.executable, "-m", "build", "--outdir", str(to), str(ROOT)])
+    run([sys.executable, "-m", "build", "--outdir", str(to), str(ROOT)])
     (wheel,), (sdist,) = to.glob("*.whl"), to.glob("*.tar.gz")
     with zipfile.ZipFile(wheel) as archive:
         absent = missing(archive.namelist(), IN_WHEEL)
@@ -77,7 +64,7 @@ def try_python(version: str, wheel: Path, folder: Path, *, lowest: bool = False)
     home = folder / f"Ordner mit Blanks é ñ {version}{' low' if lowest else ''}"
     home.mkdir(parents=True)
     try:
-        _run([sys.executable, "-m", "uv", "venv", "--quiet", "--python", python,
+        run([sys.executable, "-m", "uv", "venv", "--quiet", "--python", python,
               str(home / "venv")])
         _install(home / "venv", wheel, lowest=lowest)
         return Outcome(what, _use(home, as_user=others))
@@ -95,7 +82,7 @@ def find_python(version: str) -> tuple[str, bool]:
         Path.home().glob(f".pyenv/versions/{version}*/bin/python{version}")))]
     works = [path for path in named if path and _answers(path, version)]
     for path in works:
-        if os.geteuid() != 0 or _answers(path, version, user=_NOBODY):
+        if os.geteuid() != 0 or _answers(path, version, user=NOBODY):
             return path, True
     return (works[0], False) if works else ("", False)
 
@@ -113,7 +100,7 @@ def _answers(path: str, version: str, user: int | None = None) -> bool:
 def _install(venv: Path, wheel: Path, *, lowest: bool) -> None:
     which = ["--resolution", "lowest-direct"] if lowest else [
         "--constraint", str(ROOT / "constraints.txt")]
-    _run([sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python",
+    run([sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python",
           str(venv / "bin" / "python"), *which, f"{wheel}[demo]"])
 
 
@@ -123,16 +110,16 @@ def _use(home: Path, *, as_user: bool) -> str:
     if as_user and os.geteuid() == 0:
         for path in (home, *home.parents[:1]):
             path.chmod(0o755)
-        os.chown(home, _NOBODY, _NOBODY)
+        os.chown(home, NOBODY, NOBODY)
     iop4d = str(home / "venv" / "bin" / "iop4d")
-    said = _run([iop4d, "--version"], as_user=as_user, at=home)
+    said = run([iop4d, "--version"], as_user=as_user, at=home)
     if __version__ not in said:
         raise subprocess.CalledProcessError(1, [iop4d, "--version"], said)
     for words in (("--help",), ("docs", "getting-started"), ("init", str(site)),
                   ("--site", str(site), "catalogue", "import", "builtin:blazars"),
-                  ("--site", str(site), "status", "--json"), _DEMO):
-        _run([iop4d, *words], as_user=as_user, at=home, fails=words[0] == "--site")
-    table = _run([iop4d, "--site", str(home / "demo-site"), "results"], as_user=as_user, at=home)
+                  ("--site", str(site), "status", "--json"), DEMO):
+        run([iop4d, *words], as_user=as_user, at=home, fails=words[0] == "--site")
+    table = run([iop4d, "--site", str(home / "demo-site"), "results"], as_user=as_user, at=home)
     count = len(table.splitlines()) - 1
     if count < 1:
         raise subprocess.CalledProcessError(1, [iop4d, "results"], "the demo has no results")
@@ -141,56 +128,11 @@ def _use(home: Path, *, as_user: bool) -> str:
     return f"installed ({size / 1e6:.0f} MB), used by {who}, {count} results"
 
 
-def try_image(wheel: Path, folder: Path) -> Outcome:
-    """Build the container image and run it."""
-    for engine in filter(shutil.which, ("podman", "docker")):
-        if subprocess.run([engine, "info"], check=False, capture_output=True).returncode == 0 \
-                and not _says_no_server(engine):
-            break
-    else:
-        return Outcome("container", "neither podman nor docker works here, not run")
-    place = folder / "image"
-    (place / "dist").mkdir(parents=True)
-    shutil.copy(wheel, place / "dist")
-    for name in ("Containerfile", "constraints.txt"):
-        shutil.copy(ROOT / name, place)
-    try:
-        _run([engine, "build", "--file", str(place / "Containerfile"), "--tag", "iop4d-check",
-              str(place)])
-        said = _run([engine, "run", "--rm", "iop4d-check", "--version"])
-    except subprocess.CalledProcessError as error:
-        tail = (error.stderr or error.stdout or "").strip().splitlines()[-2:]
-        return Outcome("container", " / ".join(tail), failed=True)
-    return Outcome("container", f"built and run by {engine}: {said.strip()}")
-
-
-def _says_no_server(engine: str) -> bool:
-    done = subprocess.run([engine, "ps"], check=False, capture_output=True)
-    return done.returncode != 0
-
-
-def _run(words: list[str], *, as_user: bool = False, at: Path | None = None,
-         fails: bool = False) -> str:
-    """Run a command, as the account nobody where we are root; its output."""
-    root = as_user and os.geteuid() == 0
-    env = {name: value for name, value in os.environ.items()
-           if name not in ("PYTHONPATH", "IOP4D_SITE", "VIRTUAL_ENV")}
-    done = subprocess.run(
-        words, cwd=at, check=False, capture_output=True, text=True, timeout=600,
-        user=_NOBODY if root else None, group=_NOBODY if root else None,
-        extra_groups=[] if root else None,
-        env=env | ({"HOME": str(at)} if root else {}))
-    if done.returncode and not fails:
-        raise subprocess.CalledProcessError(done.returncode, words, done.stdout, done.stderr)
-    return done.stdout
-
-
 def main() -> int:
     """Run what is asked for; 1 if anything failed."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--short", action="store_true", help="one Python, that of this call")
     parser.add_argument("--lowest", action="store_true", help="the oldest versions, too")
-    parser.add_argument("--image", action="store_true", help="the container image, too")
     args = parser.parse_args()
     here = f"{sys.version_info.major}.{sys.version_info.minor}"
     with tempfile.TemporaryDirectory(prefix="iop4d-release-") as scratch:
@@ -201,13 +143,7 @@ def main() -> int:
             outcomes.append(try_python(version, wheel, folder))
         if args.lowest:
             outcomes.append(try_python(here, wheel, folder, lowest=True))
-        if args.image:
-            outcomes.append(try_image(wheel, folder))
-    table = Table("what", "came of it", title=f"iop4d {__version__}")
-    for one in outcomes:
-        table.add_row(one.what, one.said, style="red" if one.failed else None)
-    Console(width=150).print(table)
-    return int(any(one.failed for one in outcomes))
+    return report(outcomes)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import socket
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,13 +19,14 @@ from iop4d.config.load import load_site
 from iop4d.fields.coverage import uncovered
 from iop4d.model.source import Source, SourceKind
 from iop4d.operations import backup
-from iop4d.operations.doctor import data
+from iop4d.operations.doctor import data, folders
 from iop4d.operations.doctor.findings import Finding, Level, Surroundings
 from iop4d.operations.doctor.run import CHECKS, examine
 from iop4d.simulator.sky import index_folder
 from iop4d.store import catalogue, disk_history
 from iop4d.store.database import Database
 from iop4d.store.schema import Frame, Master, Measurement, Outbox
+from iop4d.store.schema import Source as SourceRow
 from iop4d.store.status import beat
 from iop4d.system.lock import SiteLock
 from iop4d.system.units import units
@@ -70,9 +73,11 @@ class Lab:
         (root / "password").chmod(0o600)
         self.database = Database(root / "iop4d.db")
         with self.database.write() as tx:
-            catalogue.save(tx, [Source(
-                name="3C345", ra_deg=250.745, dec_deg=39.810, kind=SourceKind.TARGET,
-                calibrates=(), magnitudes={})])
+            catalogue.save(tx, [
+                Source(name="3C345", ra_deg=250.745, dec_deg=39.810, kind=SourceKind.TARGET,
+                       calibrates=(), magnitudes={}),
+                Source(name="3C345 A", ra_deg=250.75, dec_deg=39.82, kind=SourceKind.CALIBRATOR,
+                       calibrates=("3C345",), magnitudes={"R": (15.0, 0.02)})])
             beat(tx, {"state": "running", "beat_at": NOW - 1, "pid": 1, "archives": [],
                       "version": metadata.version("iop4d")})
             for day in range(5):
@@ -144,7 +149,8 @@ def test_each_of_ten_planted_troubles_is_named_with_what_to_do(
         "site file": "bright", "archives": "not-mounted", "channels": str(closed),
         "credentials": "password", "inotify": "the kernel lets 3", "disk": "no new work starts",
         "backups": "no backup", "units": "/gone/python", "versions": "numpy",
-        "index files": "Far away", "clock": "60 minutes in the future", "files": "b.fits"}
+        "index files": "Far away", "catalogue": "Far away",
+        "clock": "60 minutes in the future", "files": "b.fits"}
     found = lab.bad()
     for check, words in planted.items():
         named = [one for one in found if one.check == check and words in one.what]
@@ -153,6 +159,86 @@ def test_each_of_ten_planted_troubles_is_named_with_what_to_do(
     assert any("550 no such mailbox" in one.what for one in found)
     assert any("is full in" in one.what for one in found)
     assert {one.check for one in found} <= set(planted)
+
+
+def test_each_of_ten_other_troubles_is_named_with_what_to_do(
+        lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = lab.root
+    index = tmp_path / "index"
+    shutil.copytree(index_folder(), index)
+    cut = max(index.iterdir(), key=lambda path: path.stat().st_size)
+    os.truncate(cut, cut.stat().st_size // 2)
+    text = (root / "iop4d.toml").read_text().replace(str(index_folder()), str(index))
+    lab.write_site(text + '[[archive]]\nname = "far"\nkind = "ftp"\nhost = "127.0.0.1"\n'
+                   f'port = 1\nuser = "u"\npassword_file = "pw"\npath = "{tmp_path}/far"\n')
+    (root / "reduced").mkdir()
+    (root / "previews").mkdir()
+    (tmp_path / "far").mkdir()
+    read_only, other_disk = root / "reduced", tmp_path / "far"
+    monkeypatch.setattr(folders, "_is_read_only", lambda path: path == read_only)
+    real = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: path != read_only and real(path, mode))
+    monkeypatch.setattr(folders, "_device", lambda path: 2 if path == other_disk else 1)
+    monkeypatch.setattr(folders, "kind_of", lambda _: "nfs4")
+    (newest,) = (root / "backups").iterdir()
+    os.truncate(backup.make(load_site(root), root / "backups", now=NOW - DAY / 2).path, 500)
+    lab.limit.with_name("max_user_instances").write_text("2")
+    (root / "proc/77/fd").mkdir(parents=True)
+    for number in range(2):
+        (root / f"proc/77/fd/{number}").symlink_to("anon_inode:inotify")
+    with lab.database.write() as tx:
+        catalogue.save(tx, [Source(name="Lonely", ra_deg=250.745, dec_deg=39.9, calibrates=(),
+                                   kind=SourceKind.TARGET, magnitudes={})])
+        beat(tx, {"state": "running", "beat_at": NOW - 9000, "pid": 1, "archives": []})
+    around = replace(lab.around(), free=lambda path: 10**6 if path == other_disk else lab.free,
+                     is_clock_kept=lambda: False)
+    found = [one for one in examine(around) if one.level is not Level.GOOD]
+    for check, words in {
+            "index files": f"{cut}: it is cut short", "archives": "far: ",
+            "folders": f"{read_only} cannot be written to by this account: its disk is mounted "
+            "read-only", "catalogue": "no star calibrates Lonely", "clock": "nothing keeps",
+            "inotify": "lets 2", "backups": "iop4d-", "daemon": "did not stop",
+            "credentials": "pw"}.items():
+        named = [one for one in found if one.check == check and words in one.what]
+        assert named, (check, found)
+        assert all(one.do for one in named)
+    assert any("0.0 GB are free on the disk of" in one.what for one in found)
+    assert any("file system of the network (nfs4)" in one.what for one in found)
+    (said,) = [one for one in found if one.check == "backups"]
+    assert str(newest) not in said.what
+
+
+def test_a_backup_that_is_damaged_at_its_end_is_named(lab: Lab) -> None:
+    (path,) = (lab.root / "backups").iterdir()
+    os.truncate(path, path.stat().st_size - 200)
+    (said,) = lab.bad()
+    assert (said.check, said.level) == ("backups", Level.FAULT)
+    assert str(path) in said.what
+
+
+@pytest.mark.parametrize(("version", "words"), [(3, "older"), (999, "newer")])
+def test_a_database_of_another_version_is_named(lab: Lab, version: int, words: str) -> None:
+    with lab.database.write():
+        lab.database.db.execute_sql(f"PRAGMA user_version = {version}")
+    (said,) = lab.bad()
+    assert (said.check, said.level) == ("store", Level.FAULT)
+    assert words in said.what
+
+
+def test_a_file_that_is_no_database_is_one_fault(lab: Lab) -> None:
+    lab.database.close()
+    for end in ("-wal", "-shm"):
+        (lab.root / f"iop4d.db{end}").unlink(missing_ok=True)
+    (lab.root / "iop4d.db").write_bytes(os.urandom(8192))
+    (said,) = lab.bad()
+    assert (said.check, said.level) == ("store", Level.FAULT)
+    assert "restore" in said.what
+
+
+def test_an_empty_catalogue_is_named(lab: Lab) -> None:
+    with lab.database.write() as tx:
+        tx.delete(SourceRow).execute()
+    assert [one.what for one in lab.bad()] == ["it is empty: no frame gives a result"]
 
 
 def test_the_command_exits_with_1_where_something_is_to_be_mended(lab: Lab) -> None:

@@ -9,16 +9,19 @@ from pathlib import Path
 from iop4d.fields.coverage import uncovered
 from iop4d.model.source import SourceKind
 from iop4d.model.states import DaemonState
-from iop4d.operations.backup import of_site
+from iop4d.operations import archive
+from iop4d.operations.archive import BackupError
+from iop4d.operations.backup import of_site, unreadable
 from iop4d.operations.doctor.findings import Finding, Surroundings, fault, good, warning
 from iop4d.store import catalogue, files
 from iop4d.store.database import Database, is_there
+from iop4d.store.kind import StoreUnavailableError
 from iop4d.store.nodes import listed
 from iop4d.store.status import LIVE, daemon_state, heartbeat
 from iop4d.system.lock import is_locked
 
 _DAEMON, _STORE, _FILES, _INDEX, _BACKUPS = "daemon", "store", "files", "index files", "backups"
-_NODES = "nodes"
+_NODES, _CATALOGUE = "nodes", "catalogue"
 _LATE = 2.5 * 86400.0  # seconds since the last backup
 _NAMED = 8  # things that are named of many
 
@@ -75,6 +78,12 @@ def store(around: Surroundings) -> Iterator[Finding]:
         yield good(_STORE, "there is no database yet")
         return
     database = Database(site.database, read_only=True)
+    try:
+        database.check_schema()
+    except StoreUnavailableError as error:
+        if not error.absent:
+            yield fault(_STORE, str(error), "do that, then: iop4d doctor")
+            return
     with database.read():
         wrong = database.kind.wrong()
     for text in wrong[:_NAMED]:
@@ -83,6 +92,30 @@ def store(around: Surroundings) -> Iterator[Finding]:
                     "--list, iop4d restore")
     if not wrong:
         yield good(_STORE, f"{site.database} is whole")
+
+
+def targets(around: Surroundings) -> Iterator[Finding]:
+    """Whether there are targets, each with calibrators."""
+    if not is_there(around.site.database):
+        return
+    with Database(around.site.database, read_only=True).read() as db:
+        known = catalogue.load(db)
+    followed = [one.name for one in known.sources if one.kind is SourceKind.TARGET]
+    bare = [name for name in followed if not known.calibrators_of(name)]
+    if not known.sources:
+        yield warning(_CATALOGUE, "it is empty: no frame gives a result",
+                      "iop4d catalogue import FILE, or builtin:blazars ('iop4d docs catalogue')")
+    elif bare:
+        yield warning(_CATALOGUE, f"no star calibrates {_some(bare)}: no magnitude of them, only "
+                      "polarisation", "iop4d catalogue find-calibrators, or import their stars "
+                      "('iop4d docs catalogue')")
+    else:
+        yield good(_CATALOGUE, f"all {len(followed)} targets have calibrators")
+
+
+def _some(names: list[str]) -> str:
+    """The first of many."""
+    return ", ".join(names[:_NAMED]) + f" and {len(names) - _NAMED} more" * (len(names) > _NAMED)
 
 
 def missing_files(around: Surroundings) -> Iterator[Finding]:
@@ -126,9 +159,7 @@ def index_files(around: Surroundings) -> Iterator[Finding]:
     for text in wrong[:_NAMED]:
         yield fault(_INDEX, f"an index file cannot be read: {text}", "make or fetch it again")
     if left:
-        more = f" and {len(left) - _NAMED} more" * (len(left) > _NAMED)
-        named = f"{', '.join(left[:_NAMED])}{more}"
-        yield warning(_INDEX, f"no index file covers the fields of {named}",
+        yield warning(_INDEX, f"no index file covers the fields of {_some(left)}",
                       "iop4d index DIR --fetch 5200, or --stars FILE ('iop4d docs indexes')")
     elif not wrong:
         yield good(_INDEX, f"the fields of all {len(sources)} sources are covered")
@@ -141,10 +172,17 @@ def backups(around: Surroundings) -> Iterator[Finding]:
         return
     found = of_site(site, site.backups)
     do = "iop4d backup; every day: systemctl enable --now iop4d-backup.timer"
+    for bad in unreadable(site.backups):
+        yield fault(_BACKUPS, bad, "remove the file, and make another: iop4d backup")
     if not found:
         yield warning(_BACKUPS, f"there is no backup of this site in {site.backups}", do)
         return
     path, manifest = found[0]
+    try:
+        archive.unpack(path)
+    except BackupError as error:
+        yield fault(_BACKUPS, f"the newest of this site cannot be restored: {error}", do)
+        return
     when = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(manifest.made_at))
     if around.clock() - manifest.made_at > _LATE:
         yield warning(_BACKUPS, f"the newest backup is of {when}: {path}", do)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from iop4d.store.database import Database, is_there
 from iop4d.store.status import heartbeat
 
 _DISK, _CLOCK, _WATCHES = "disk", "clock", "inotify"
+_INOTIFY = "anon_inode:inotify"  # a file of a process, as proc(5) names it
 _DAY = 86400.0
 _SOON = 30.0  # days within which a disk that fills is worth a warning
 _FEW_INODES = 0.02  # of all
@@ -97,6 +99,27 @@ def watches(around: Surroundings) -> Iterator[Finding]:
                     "sysctl fs.inotify.max_user_watches=524288, also in /etc/sysctl.d")
     else:
         yield good(_WATCHES, f"{count} folders are watched, of {limit} that may be")
+    used, most = _watchers(around.proc)
+    if used >= most:
+        yield fault(_WATCHES, f"programs of this account watch folders {used} times, and the "
+                    f"kernel lets {most:g}: the next one finds files by scans alone, late",
+                    "sysctl fs.inotify.max_user_instances=1024, also in /etc/sysctl.d")
+
+
+def _watchers(proc: Path) -> tuple[int, float]:
+    """How often programs of this account use inotify, and how often they may."""
+    try:
+        most = float((proc / "sys/fs/inotify/max_user_instances").read_text())
+    except (OSError, ValueError):
+        return 0, math.inf
+    used, me = 0, os.geteuid()
+    for folder in proc.glob("[0-9]*/fd"):
+        try:
+            if folder.parent.stat().st_uid == me:
+                used += sum(str(one.readlink()) == _INOTIFY for one in folder.iterdir())
+        except OSError:  # it ended meanwhile, or is not ours to see
+            continue
+    return used, most
 
 
 def _folders_in(path: Path, most: int) -> int:

@@ -1,0 +1,53 @@
+"""The site's folders: this account can write to each, on a disk with room, that locks files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from iop4d.archives.mounts import is_network, kind_of
+from iop4d.config import ServerArchive
+from iop4d.config.store import FilePlace
+from iop4d.operations.doctor.findings import Finding, Surroundings, fault, good, warning
+
+_FOLDERS = "folders"
+_WRITTEN = ("masters", "reduced", "previews", "logs")
+
+
+def folders(around: Surroundings) -> Iterator[Finding]:
+    """Whether what the daemon writes can be written: also where a folder is on another disk."""
+    site, found = around.site, 0
+    least = site.daemon.min_free_gb * 1e9
+    fetched = (one.path for one in site.archive if isinstance(one, ServerArchive))
+    devices = {_device(site.root)}
+    for path in dict.fromkeys((site.root, *map(site.folder, _WRITTEN), *fetched)):
+        if not path.is_dir():  # it is made when it is needed
+            continue
+        if not os.access(path, os.W_OK | os.X_OK):
+            found += 1
+            yield fault(_FOLDERS, f"{path} cannot be written to by this account"
+                        + (": its disk is mounted read-only" if _is_read_only(path) else ""),
+                        "mount it for writing, or give the account of the daemon the right")
+        elif (device := _device(path)) not in devices:
+            devices.add(device)
+            if (free := around.free(path)) < least:
+                found += 1
+                yield fault(_FOLDERS, f"{free / 1e9:.1f} GB are free on the disk of {path}, which "
+                            "is not that of the site: what is written there fails when it is full",
+                            "make room there; [daemon] min_free_gb is for the site's own disk")
+    if isinstance(site.database, FilePlace) and is_network(kind := kind_of(site.database.path)):
+        found += 1
+        yield warning(_FOLDERS, f"{site.database.path} is on a file system of the network ({kind})"
+                      ", where locks of SQLite may fail and the database be damaged",
+                      "keep the site on a disk of this machine ('iop4d docs postgresql': a server)")
+    if not found:
+        yield good(_FOLDERS, "what the daemon writes can be written")
+
+
+def _device(path: Path) -> int:
+    return path.stat().st_dev
+
+
+def _is_read_only(path: Path) -> bool:
+    return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
