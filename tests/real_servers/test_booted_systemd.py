@@ -246,6 +246,33 @@ def test_a_daemon_that_hangs_or_is_killed_comes_back_and_the_page_stays(
         urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=60)
 
 
+def test_a_backup_that_was_missed_is_made_when_the_timer_starts_and_can_be_restored(
+        plain: Machine) -> None:
+    plain.wait_for_status("no frame yet")
+    timer = plain.properties("iop4d-backup.timer")
+    assert timer["ActiveState"] == "active"
+    assert iop4d(plain, "backup", "--list").startswith("0: No backup")
+    put(plain, "/etc/systemd/system/iop4d-backup.timer.d/override.conf",
+        "[Timer]\nRandomizedDelaySec=0\n", account="root")
+    plain.ask("systemctl", "daemon-reload")
+    plain.ask("systemctl", "stop", "iop4d-backup.timer")
+    plain.ask("touch", "--date=3 days ago", "/var/lib/systemd/timers/stamp-iop4d-backup.timer")
+    plain.ask("systemctl", "start", "iop4d-backup.timer")  # as at the start of the machine
+    plain.wait(lambda: plain.properties("iop4d-backup").get("ExecMainExitTimestamp"))
+    ended = plain.properties("iop4d-backup")
+    assert (ended["Result"], ended["ExecMainStatus"]) == ("success", "0"), plain.log()
+    (made,) = plain.path(f"{SITE}/backups").iterdir()
+    assert made.stat().st_mode & 0o777 == 0o600
+    following = plain.ask("systemctl", "list-timers", "iop4d-backup.timer", "--no-pager")
+    assert "12:30:00 UTC" in following
+    plain.ask("install", "-d", "-o", ACCOUNT, "-g", ACCOUNT, "/srv/restored")
+    restored = iop4d(plain, "restore", f"{SITE}/backups/{made.name}", site="/srv/restored")
+    assert restored.startswith("0:"), restored
+    assert plain.properties("iop4d")["NRestarts"] == "0"
+    again = plain.properties("iop4d-backup")["ExecMainExitTimestamp"]
+    assert again == ended["ExecMainExitTimestamp"]
+
+
 def test_it_does_not_start_again_for_what_another_start_cannot_mend(plain: Machine) -> None:
     right = plain.path(f"{SITE}/iop4d.toml").read_text()
     plain.ask("systemctl", "stop", "iop4d")
