@@ -115,7 +115,7 @@ def _give_templates(app: Flask) -> None:
         "jd": formats.jd, "span": units.span_text, "when": formats.when,
         "number": formats.number, "size": formats.size, "sexagesimal": units.sexagesimal,
         "state": formats.state, "flag_marks": formats.flag_marks, "percent": formats.percent,
-        "place": formats.place, "markdown": markdown}
+        "place": formats.place, "spelled_once": formats.spelled_once, "markdown": markdown}
     functions: dict[str, Callable[..., Any]] = {
         "plus_minus": units.plus_minus, "total": uncertainty.total,
         "mag_total": uncertainty.mag_total, "mag_text": uncertainty.mag_text,

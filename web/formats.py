@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache, wraps
 from typing import Any
 
@@ -12,6 +12,7 @@ from jinja2 import Undefined
 from markupsafe import Markup, escape
 
 from iop4d.model import flags as quality
+from iop4d.model.source import canonical
 from iop4d.model.units import NOTHING, decimal, span_text, utc_of_unix
 
 #: Sign of each state, so that colour alone never carries it.
@@ -46,6 +47,14 @@ def place(message: str) -> str:
         return "the site file"
     key = found[3] if found[3] and ("." in found[3] or "[" in found[3]) else ""
     return f"{found[1]}{found[2] or ''}" + (f": {key}" if key else "")
+
+
+def spelled_once(names: Sequence[str], name: str) -> list[str]:
+    """The other names of a source without those that differ by blanks, dashes or case alone."""
+    seen = {canonical(name): name}
+    for one in names:
+        seen.setdefault(canonical(one), one)
+    return list(seen.values())[1:]
 
 
 def jd(value: float | None) -> str:

@@ -181,7 +181,7 @@ class Demo:
         database = Database(place_of_url("", self._folder))
         with database.write() as tx:
             catalogue.save(tx, catalogue_csv.parse(text))
-            users.save(tx, ACCOUNT[0], generate_password_hash(ACCOUNT[1]), now=0.0,
+            users.save(tx, ACCOUNT[0], generate_password_hash(ACCOUNT[1]), now=time.time(),
                        role=Role.ADMIN)
         database.close()
 

@@ -17,13 +17,15 @@ _COLUMNS = ", ".join(f"r.{name}" for name in (
     "id", "source", "band", "jd_mid", "mag", "mag_err", "mag_err_common", "mag_limit", "flags",
     "human_flags", "p", "p_err", "p_debiased", "p_limit", "chi_deg", "chi_err_deg",
     "chi_err_common", "q", "u", "q0_err", "u0_err", "provisional"))
-#: Each pair of source and band: from each the next one, by the index, without the rows between.
-_PAIRS = """
-WITH RECURSIVE names(source) AS (
-    SELECT MIN(source) FROM result
+#: Every source that was measured: from each the next one, by the index, without the rows between.
+_EVERY = """SELECT MIN(source) FROM result
     UNION ALL
     SELECT (SELECT MIN(source) FROM result WHERE source > n.source)
-    FROM names n WHERE n.source IS NOT NULL),
+    FROM names n WHERE n.source IS NOT NULL"""
+#: Each pair of these sources and a band, in the same way.
+_PAIRS = """
+WITH RECURSIVE names(source) AS (
+    {names}),
 pairs(source, band) AS (
     SELECT source, (SELECT MIN(band) FROM result WHERE source = n.source)
     FROM names n WHERE source IS NOT NULL
@@ -73,14 +75,23 @@ def source_rows(db: Connection, *, calibrators: bool = False) -> list[SourceRow]
     """
     entries = {source.name: source for source in catalogue.load(db).sources}
     last: dict[str, dict[str, Result]] = {}
-    for row in db.raw(Result, _LASTS):
+    for row in db.raw(Result, _LASTS.format(names=_EVERY)):
         last.setdefault(row.source, {})[row.band] = row
-    polarised = {row.source: row for row in db.raw(Result, _POLARISED)}
+    polarised = {row.source: row for row in db.raw(Result, _POLARISED.format(names=_EVERY))}
     listed = [name for name, source in entries.items()
               if calibrators or source.kind is not SourceKind.CALIBRATOR]
     names = dict.fromkeys((*listed, *last, *polarised))
     return [SourceRow(name=name, entry=entries.get(name), last=last.get(name, {}),
                       polarised=polarised.get(name)) for name in names]
+
+
+def source_row(db: Connection, name: str, entry: Source | None) -> SourceRow:
+    """The last values of one source."""
+    one = "SELECT CAST(? AS TEXT)"
+    last = {row.band: row for row in db.raw(Result, _LASTS.format(names=one), name)}
+    polarised = next(iter(db.raw(Result, _POLARISED.format(names=one), name)), None)
+    return SourceRow(name=name, entry=entry, polarised=polarised, last=dict(
+        sorted(last.items(), key=lambda pair: band_order(pair[0]))))
 
 
 def bands_of(rows: Iterable[SourceRow]) -> list[str]:

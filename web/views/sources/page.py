@@ -24,6 +24,7 @@ from iop4d.store import (
 )
 from iop4d.store.alert_pages import EpisodeFilter
 from iop4d.store.database import Connection
+from iop4d.store.last_values import source_row
 from iop4d.store.results import frame_ids
 from iop4d.store.source_results import Place, ResultPage, Which
 from iop4d.web.context import reading, render
@@ -60,10 +61,12 @@ def source(db: Connection, key: str) -> str | Response:
                                   lambda: source_results.page(db, which, _SHOWN))
     else:
         results = source_results.page(db, which, _SHOWN, older_than=before, newer_than=after)
+    lasts = changes.kept_of(db, name, "lasts", lambda: source_row(db, name, entry))
     nights = changes.kept_of(db, name, "nights", lambda: camera_nights(
         summaries.of_source(db, name, _NIGHTS)))
     own = shown(db, choice, f"{request.script_root}/sources/{quote(name)}")
     return render(db, "source.html", name=name, entry=entry, results=results.rows,
+                  lasts=lasts,
                   page=results, links=_links(results, choice), rows_address=_address(which),
                   nights=nights[::-1],
                   count=changes.kept_of(db, name, "count", lambda: sources.count(db, name)),

@@ -38,6 +38,11 @@ class Latency:
     hours: list[Hour]
     picture: Markup
 
+    @property
+    def highest(self) -> float:
+        """What the whole height of the picture stands for, s."""
+        return max(hour.p95 for hour in self.hours if hour.frames)
+
 
 def latency_of(db: Connection, now: float) -> Latency | None:
     """The latencies of the last day; None where no frame was reduced in it."""

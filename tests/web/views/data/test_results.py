@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from markupsafe import Markup
 
 from iop4d.config import Site
 from iop4d.store import catalogue
 from iop4d.store.database import Database
 from iop4d.store.schema import Frame
+from iop4d.web import result_charts
 from iop4d.web.app import create_app
 from tests.web.conftest import add_info, execute
 from tests.web.views.data.real_frame import give
@@ -43,6 +45,19 @@ def test_it_shows_the_source_its_profile_and_its_calibrators(client: FlaskClient
         assert what in page
     assert page.count("<svg class=\"chart\"") == 4
     assert "The settings of this result were not kept." in page
+
+
+def test_what_a_result_does_not_have_leaves_no_gap_in_its_sentences(
+        site: Site, client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(result_charts, "modulation", lambda *_: Markup("<svg></svg>"))
+    execute(site, "UPDATE result SET method = 'fit-isp', n_calibrators = 2 WHERE id = 1")
+    page = client.get("/results/1").text
+    assert "Points: fit, from 1 frame; lines: every method." in page
+    assert "from 2 calibrators</dd>" in page
+    execute(site, "UPDATE result SET method = '', n_calibrators = 1 WHERE id = 1")
+    page = client.get("/results/1").text
+    assert "Points: from 1 frame; lines: every method, none of which is reported." in page
+    assert "from 1 calibrator</dd>" in page
 
 
 def test_a_calibrator_has_its_history(client: FlaskClient) -> None:

@@ -14,10 +14,11 @@ from iop4d.model.flags import Flag
 from iop4d.model.units import jd_of_text, unix_of_jd
 from iop4d.store import alerts, catalogue
 from iop4d.store.database import Database
-from iop4d.store.last_values import bands_of, source_rows
+from iop4d.store.last_values import bands_of, source_row, source_rows
 from iop4d.store.schema import Result
 from iop4d.web import visibility
 from iop4d.web.app import create_app
+from iop4d.web.formats import spelled_once
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +44,29 @@ def test_every_band_of_a_source_has_its_last_value(filled: Site) -> None:
         assert rows["2251+158"].polarised is not None
         assert "2200+420 C" not in rows  # a calibrator
         assert "2200+420 C" in {row.name for row in source_rows(db, calibrators=True)}
+
+
+def test_a_source_by_itself_has_the_last_values_of_the_list(filled: Site) -> None:
+    with Database(filled.database, read_only=True).read() as db:
+        for row in source_rows(db):
+            one = source_row(db, row.name, row.entry)
+            assert {band: last.id for band, last in one.last.items()} == {
+                band: last.id for band, last in row.last.items()}
+            assert (one.polarised and one.polarised.id) == (row.polarised and row.polarised.id)
+        assert list(source_row(db, "2200+420", None).last) == ["B", "V", "R", "I"]
+
+
+def test_the_page_of_a_source_begins_with_its_last_values(client: FlaskClient) -> None:
+    page = client.get("/sources/BL%20Lac").text
+    head = page[page.index('id="lasts"'):page.index('id="choice"')]
+    assert head.count('class="big"') == 4
+    assert re.search(r"band-R.*\d\d\.\d{3} ± 0\.\d{3}", head)
+    assert "ago</time>" in head
+
+
+def test_a_name_is_not_written_twice_with_other_blanks() -> None:
+    assert spelled_once(("BL Lac", "BLLac", "bl-lac", "2200 +420", "TXS 2200+420"), "2200+420") \
+        == ["BL Lac", "TXS 2200+420"]
 
 
 def test_a_good_value_comes_before_a_newer_doubtful_one(own: Site) -> None:
