@@ -26,7 +26,7 @@ const showImages = (box, known) => {
   };
   const canvas = make("canvas", { tabIndex: 0 });
   canvas.setAttribute("role", "application");
-  canvas.setAttribute("aria-label", box.dataset.name + ". Arrow keys move, plus and minus zoom, 0 fits the whole image, 1 shows one pixel as one pixel, B blinks.");
+  canvas.setAttribute("aria-label", box.dataset.name + ". Arrow keys move, with Shift by one pixel, and tell the pixel in the middle; plus and minus zoom, 0 fits the whole image, 1 shows one pixel as one pixel, B blinks.");
   const context = canvas.getContext("2d", { alpha: false });
   const readout = make("p", { className: "readout num" }, "\u00a0");
   const graph = make("canvas", { className: "histogram" });
@@ -38,7 +38,7 @@ const showImages = (box, known) => {
 
   const state = { image: images[0].name, x: 0, y: 0, zoom: 0, stretch: "asinh", colours: "grey", blinking: null, overlays: new Set(["sources", "apertures"]) };
   const views = new Map();   // by name: its description, cuts, tiles
-  let marks = { sources: [], stars: [], pairs: [], matched: [] }, wanted = false, pointer = null;
+  let marks = { sources: [], stars: [], pairs: [], matched: [] }, wanted = false, pointer = null, keyed = false;
 
   const STRETCH = {
     linear: (t) => t, sqrt: Math.sqrt, asinh: (t) => Math.asinh(t * 12) / Math.asinh(12), log: (t) => Math.log1p(1000 * t) / Math.log(1001),
@@ -211,6 +211,11 @@ const showImages = (box, known) => {
       context.strokeStyle = "#c08bf0";
       for (const [x0, y0, x1, y1] of marks.pairs) { context.beginPath(); context.moveTo(...toScreen(x0, y0)); context.lineTo(...toScreen(x1, y1)); context.stroke(); }
     }
+    if (keyed) { // the pixel that the keyboard chose
+      const i = canvas.clientWidth / 2, j = canvas.clientHeight / 2;
+      context.strokeStyle = "#ffffff";
+      for (const [dx, dy] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) { context.beginPath(); context.moveTo(i + 5 * dx, j + 5 * dy); context.lineTo(i + 14 * dx, j + 14 * dy); context.stroke(); }
+    }
     for (const one of marks.sources) {
       context.strokeStyle = context.fillStyle = KINDS[one.kind] || "#e3e9f1";
       context.setLineDash(one.measured ? [] : [4, 3]);
@@ -339,6 +344,8 @@ const showImages = (box, known) => {
     point(event);
   });
   canvas.addEventListener("pointermove", (event) => {
+    keyed = false;
+    readout.removeAttribute("aria-live");
     const before = fingers.get(event.pointerId);
     if (before) {
       const now = [event.offsetX, event.offsetY];
@@ -366,7 +373,7 @@ const showImages = (box, known) => {
   }, { passive: false });
   canvas.addEventListener("dblclick", (event) => zoomBy(2, event.offsetX, event.offsetY));
   canvas.addEventListener("keydown", (event) => {
-    const far = 60 / state.zoom;
+    const far = event.shiftKey ? 1 : 60 / state.zoom;
     const keys = {
       ArrowLeft: () => { state.x -= far; moved(); }, ArrowRight: () => { state.x += far; moved(); },
       ArrowUp: () => { state.y += far; moved(); }, ArrowDown: () => { state.y -= far; moved(); },
@@ -374,7 +381,13 @@ const showImages = (box, known) => {
       b: () => blink(), i: () => { state.colours = state.colours === "inverted" ? "grey" : "inverted"; showControls(); redraw(); },
     };
     const act = keys[event.key] || keys[event.key.toLowerCase()];
-    if (act && !event.ctrlKey && !event.metaKey && !event.altKey) { event.preventDefault(); act(); }
+    if (act && !event.ctrlKey && !event.metaKey && !event.altKey) {
+      event.preventDefault();
+      act();
+      keyed = true;
+      readout.setAttribute("aria-live", "polite");
+      point({ offsetX: canvas.clientWidth / 2, offsetY: canvas.clientHeight / 2 });
+    }
   });
 
   // What lies under the pointer: at once what the tile says, then the pixel itself.

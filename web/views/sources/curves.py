@@ -114,8 +114,10 @@ def _packed(db: Connection, entries: Entries, extents: list[curves.Extent], choi
 @reading
 def still(db: Connection) -> Response:
     """The same light curves as a picture, for who runs no scripts, and to keep."""
-    entries = entries_of(db)
-    choice = chosen(entries)
+    return _still(db, chosen(entries_of(db)))
+
+
+def _still(db: Connection, choice: Choice) -> Response:
     curve = of_choice(db, choice, jd_of_unix(time.time()), most=_STILL)
     answer = Response(still_curve(curve), mimetype="image/svg+xml")
     if "download" in request.args:
@@ -132,8 +134,7 @@ def still_of_source(db: Connection, key: str) -> Response:
     found = sources.find(db, key)
     if found is None:
         abort(404, f"No source has the id or name {key}.")
-    curve = of_choice(db, chosen([found]), jd_of_unix(time.time()), most=_STILL)
-    return Response(still_curve(curve), mimetype="image/svg+xml")
+    return _still(db, chosen([found]))
 
 
 @blueprint.get("/fragments/points")

@@ -132,7 +132,17 @@ def test_the_viewer_zooms_stretches_reads_pixels_and_blinks(
         assert whole > 0
         browser.js(f"{key}('+'); {key}('+'); {key}('+')")
         browser.wait(f"{bright} > {1.5 * whole}")  # the star is larger
-        # The star is in the middle: what lies there is its brightest pixel.
+        # The star is in the middle: what lies there is its brightest pixel, also by the keyboard.
+        readout = "document.querySelector('.readout')"
+        browser.wait(f"/ 9[0-9]{{3}}/.test({readout}.innerText)")
+        assert browser.js(f"{readout}.getAttribute('aria-live')") == "polite"
+        where = browser.js(f"{readout}.innerText.split(' ·')[0]")
+        step = f"{canvas}.dispatchEvent(new KeyboardEvent('keydown', {{key: 'ArrowRight', " \
+               "shiftKey: true}))"
+        browser.js(step)
+        x, y = (int(part.split()[1]) for part in where.split(", "))
+        browser.wait(f"{readout}.innerText.startsWith('x {x + 1}, y {y} ·')")
+        browser.js(step.replace("Right", "Left"))
         browser.js(f"(() => {{ const c = {canvas}, b = c.getBoundingClientRect(); c.dispatchEvent("
                    "new PointerEvent('pointermove', {bubbles: true, clientX: b.left + b.width / 2 "
                    "+ 2, clientY: b.top + b.height / 2 - 2})); })()")
