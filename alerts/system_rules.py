@@ -88,7 +88,9 @@ class SystemState:
         if not holds:
             self.since.pop(key, None)
             return 0.0
-        return (self.now - self.since.setdefault(key, self.now)) / _HOUR
+        # Not after now: the clock was set back since.
+        self.since[key] = min(self.since.get(key, self.now), self.now)
+        return (self.now - self.since[key]) / _HOUR
 
 
 def silent(state: SystemState, _window: float) -> Values:
@@ -98,7 +100,9 @@ def silent(state: SystemState, _window: float) -> Values:
     for subject, archive in state.senders().items():
         observing = state.hours_of("observes", subject, state.is_observed(subject))
         last = health.last_frame_at(state.db, subject, archive=archive)
-        idle = math.inf if last is None else (state.now - last) / _HOUR
+        # A frame of the future came before the clock was set back: since when is not known.
+        ahead = state.hours_of("ahead", subject, last is not None and last > state.now)
+        idle = math.inf if last is None else max(ahead, (state.now - last) / _HOUR)
         found[subject] = min(observing, idle)
     return found
 
@@ -322,7 +326,7 @@ class SystemRules:
         if self._lasts((rule.name, subject, active is not None), turns, rule.hold_minutes):
             if active is not None:
                 self._end(tx, compiled, active, value)
-            elif latest is None or now - latest.fired_at >= 3600.0 * rule.cooldown_hours:
+            elif latest is None or not 0.0 <= now - latest.fired_at < _HOUR * rule.cooldown_hours:
                 alert = episodes.begin(tx, rule, subject, "", AlertState.FIRING, after=latest,
                                        now=now, value=value, fired_jd=jd_of_unix(now))
                 self._notify(tx, compiled, alert, value, MessageKind.ALERT)
@@ -335,7 +339,8 @@ class SystemRules:
         if not holds:
             self._since.pop(key, None)
             return False
-        if now - self._since.setdefault(key, now) < 60.0 * minutes:
+        self._since[key] = min(self._since.get(key, now), now)  # the clock may be set back
+        if now - self._since[key] < 60.0 * minutes:
             return False
         del self._since[key]
         return True

@@ -16,6 +16,7 @@ from iop4d.alerts.atel.drafts import Drafter
 from iop4d.alerts.channels.bot_replies import commands_of
 from iop4d.alerts.check import alerting_keys, without_wrong_rules
 from iop4d.alerts.engine import AlertEngine
+from iop4d.alerts.points import latest_jd
 from iop4d.alerts.relay import Relay
 from iop4d.alerts.rule_edits import RuleRequests
 from iop4d.alerts.rule_intents import settle
@@ -41,6 +42,7 @@ from iop4d.ledger.requests import FilesByHand, IgnoreFrames, JudgeMasters, Repro
 from iop4d.ledger.trials import Trials
 from iop4d.model.errors import Iop4dError
 from iop4d.model.states import DaemonState, RequestKind
+from iop4d.model.units import span_text
 from iop4d.operations.backup import refuse_emptied
 from iop4d.operations.prune import DailyPrune
 from iop4d.store import (
@@ -54,6 +56,7 @@ from iop4d.store import (
 )
 from iop4d.store.database import GROUP_READS, PRIVATE, Transaction
 from iop4d.store.thread import DatabaseThread
+from iop4d.system.clock import ClockWatch
 from iop4d.system.disk import free_bytes
 from iop4d.system.heartbeat import BEAT, Heartbeat
 from iop4d.system.leading import Beats, Leading
@@ -69,6 +72,7 @@ _REQUESTS = 0.3  # seconds between looks at requests, and at the catalogue
 _UP = 0.05  # seconds between looks whether a worker is up
 _JUDGE = 0.5  # seconds between looks at results that are to be judged again, or by this node
 _ALERTS = 5.0  # seconds between looks at active alerts, and at the system
+_CLOCK = 2.0  # seconds between looks whether the clock was set
 _TIDY_AT = 12  # o'clock UTC
 
 
@@ -93,6 +97,7 @@ class Daemon:
         self._places = {i.telescope.name: i.telescope for i in self._instruments.values()}
         self._archives: list[WatchedFolder | PolledServer] = []
         self.heartbeat = Heartbeat(site.root, clock)
+        self._clock_watch = ClockWatch(clock)
         self.heartbeat.wrong_rules = [asdict(rule) for rule in site.wrong_rules]
         for rule in site.wrong_rules:
             log.error("running without the rule '%s': %s", rule.name, rule.why)
@@ -257,6 +262,7 @@ class Daemon:
         return {
             "dispatcher": self._dispatcher.run(self._parts.stop),
             "heartbeat": every(BEAT, self._beat),
+            "clock": every(_CLOCK, self._follow_clock),
             "requests": every(_REQUESTS, self._requests.run_once),
             "trials": every(_REQUESTS, self._trials.run_once),
             "catalogue": every(_REQUESTS, self._catalogue.run_once),
@@ -362,6 +368,21 @@ class Daemon:
 
         await self.database.write(tend)
         self._mail_wake.set()
+
+    async def _follow_clock(self) -> None:
+        """Where it was set while we run: nothing waits for a time far ahead, and points that were
+        in its future are judged."""
+        now, by = self._clock(), self._clock_watch.set_by()
+        if by:
+            log.warning("the clock was set %s by %s; what waits follows it",
+                        "forward" if by > 0.0 else "back", span_text(round(abs(by))))
+            self.heartbeat.clock_set = {"at": now, "by": by}
+            if by < 0.0:
+                await self.database.write(self._ledger.follow_clock)
+                await self._dispatcher.wake()
+            elif self.leads:
+                await self.database.write(unjudged.put_of_the_future, latest_jd(now - by),
+                                          latest_jd(now))
 
     async def _note_disk(self) -> None:
         """Once a day, and at the start: from these follows how the disk fills."""

@@ -86,7 +86,7 @@ class SummaryScheduler:
         """The nights whose summary is due, the oldest first."""
         summaries.settle(tx)
         since = summaries.began_by(tx, now)
-        return nights_due(now, end=self.end, made=summaries.nights(tx), since=since,
+        return nights_due(now, end=self.end, made=summaries.nights(tx, now), since=since,
                           most=self._site.summary.max_late_nights)
 
     async def _guarded(self, night: date) -> bool:
@@ -130,9 +130,10 @@ class SummaryScheduler:
             return None
 
     def _commit(self, tx: Transaction, summary: NightSummary) -> bool:
-        is_new = summaries.of_night(tx, summary.night) is None
-        write.post(tx, self._site, summary, now=self._clock())
-        return is_new
+        old, now = summaries.of_night(tx, summary.night), self._clock()
+        early = old is not None and summaries.is_of_future(old.made_at, now)
+        write.post(tx, self._site, summary, now=now, again="clock set back" if early else "")
+        return old is None or early
 
 
 # When a night ends, and of which nights the summary is due.

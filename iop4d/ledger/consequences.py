@@ -281,7 +281,8 @@ class Consequences:
                       angles=[r.polariser_deg for r in members])
         if state is GroupState.OPEN:
             last = members[-1]
-            ended = unix_of_jd(last.jd_start) + last.exptime_s
+            # Not after now: this machine's clock may be behind the camera's.
+            ended = min(unix_of_jd(last.jd_start) + last.exptime_s, now)
             due = max(now + _MORE_COMING, ended + 60.0 * self._site.polarimetry.max_gap_minutes)
         jobs.queue(tx, JobKind.POLARIMETRY, group.id, priority=Priority.POLARIMETRY + bonus,
                    now=now, not_before=due)

@@ -72,10 +72,15 @@ class Ledger:
         Frames of no known instrument are looked at again if other ones are known now; masters whose
         files are missing are built again.
         """
+        jobs.follow_clock(tx, self._clock())
         recovered = jobs.recover(tx, self._clock())
         if frames.take_known(tx, self._known) and (unknown := frames.of_no_instrument(tx)):
             recovered += len(self.redo(tx, unknown))
         return recovered + self._consequences.masters_missing(tx)
+
+    def follow_clock(self, tx: Transaction) -> None:
+        """The clock was set back: nothing waits for a time that is far ahead by now."""
+        jobs.follow_clock(tx, self._clock())
 
     # What comes in.
 

@@ -172,6 +172,16 @@ def recover(tx: Transaction, now: float) -> int:
         (Job.node == tx.node) & Job.state.in_((JobState.RUNNING, JobState.WAITING))).execute())
 
 
+def follow_clock(tx: Transaction, now: float) -> int:
+    """The clock was set back: what was queued in its future waits from now on as long as it was to
+    wait then. How many jobs these are."""
+    waits = Job.not_before - Job.changed_at
+    return int(tx.update(Job, not_before=waits + now, changed_at=now).where(
+        (Job.node == tx.node) & Job.state.in_((JobState.QUEUED, JobState.RUNNING))
+        & (Job.changed_at > now)
+        & (Job.not_before > Job.changed_at)).execute())
+
+
 def pending_since(db: Connection, kind: JobKind, key: int) -> float | None:
     """When a job that is queued or running may begin (Unix seconds); None if it is neither."""
     job = db.get(Job, Job.kind == kind.value, Job.key == key,

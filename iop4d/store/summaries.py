@@ -22,6 +22,7 @@ from iop4d.store.schema import Alert, Frame, Master, Meta, Outbox, Result, Summa
 from iop4d.store.status import TROUBLE
 from iop4d.store.table import as_number, in_json, is_filled, number_in
 
+_AHEAD = 3600.0  # seconds: by less a clock differs in good order
 _BEGAN = "summaries_since"  # key of when the site first asked for summaries
 _REPORTED = (f"SELECT {number_in('line.value', 'id', 'BIGINT')}, summary.night "  # noqa: S608
              "FROM summary, json_each(summary.facts, '$.alerts') AS line")
@@ -38,9 +39,15 @@ _QUANTITIES = {"mag": Result.mag, "p": Result.p, "chi": Result.chi_deg}
 # Rows of summaries.
 
 
-def nights(db: Connection) -> set[str]:
-    """The nights that have a summary."""
-    return {night for (night,) in db.select(Summary, Summary.night).tuples()}
+def nights(db: Connection, now: float) -> set[str]:
+    """The nights that have a summary; one of the future does not count (see ``is_of_future``)."""
+    return {night for night, made_at in db.select(
+        Summary, Summary.night, Summary.made_at).tuples() if not is_of_future(made_at, now)}
+
+
+def is_of_future(made_at: float, now: float) -> bool:
+    """Whether a summary was made while the clock was ahead: its night may not have been over."""
+    return made_at > now + _AHEAD
 
 
 def last_night(db: Connection) -> str:

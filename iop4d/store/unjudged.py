@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from iop4d.store.database import Connection, Transaction
-from iop4d.store.schema import Unjudged
+from iop4d.store.schema import Result, Unjudged
 
 _AT_ONCE = 2000  # results of one transaction
 
@@ -13,6 +13,13 @@ _AT_ONCE = 2000  # results of one transaction
 def put(tx: Transaction, ids: Iterable[int]) -> None:
     """Leave results to whoever judges the rules."""
     tx.insert_many(Unjudged, [{"result": id_} for id_ in ids])
+
+
+def put_of_the_future(tx: Transaction, after_jd: float, until_jd: float) -> None:
+    """The results between two moments (JD, middle of the exposure) are to be judged: they were in
+    the future of a clock that was behind."""
+    put(tx, [id_ for (id_,) in tx.select(Result, Result.id).where(
+        (Result.jd_mid > after_jd) & (Result.jd_mid <= until_jd)).order_by(Result.id).tuples()])
 
 
 def is_any(db: Connection) -> bool:

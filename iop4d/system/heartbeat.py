@@ -31,6 +31,7 @@ class Heartbeat:
         self._started_at = clock()
         self.state = DaemonState.STARTING
         self.config_error = ""  # why a new site file was rejected
+        self.clock_set: dict[str, float] | None = None  # when it was, and by how many seconds
         self.wrong_rules: list[dict[str, str]] = []  # name and why, of those that are not used
         self.beaten_at = time.monotonic()  # when the database was last written for sure
         self.line = "starting"  # the night's counts, for people
@@ -43,7 +44,7 @@ class Heartbeat:
             "pid": os.getpid(), "version": __version__, "state": self.state.value,
             "started_at": self._started_at, "beat_at": self._clock(),
             "disk_free_gb": round(free / 1e9, 1), "config_error": self.config_error,
-            "wrong_rules": self.wrong_rules, **parts}
+            "wrong_rules": self.wrong_rules, "clock_set": self.clock_set, **parts}
         without = "".join(f"running without the rule '{rule['name']}': {rule['why']}; "
                           for rule in self.wrong_rules)
         trouble = f"reduces nothing: {parts['trouble']}; " if parts.get("trouble") else ""

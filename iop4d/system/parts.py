@@ -11,14 +11,19 @@ import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.cron import CronTrigger
 
 from iop4d.model.errors import Iop4dError
+from iop4d.system.clock import ClockWatch
 
 log = logging.getLogger(__name__)
+
+_LATE = timedelta(hours=1)
+_CLOCK = 5.0  # seconds between looks whether the clock was set
 
 
 class Parts:
@@ -81,10 +86,11 @@ class Calendar:
     """Does things by the clock, UTC: a part of the daemon like the others.
 
     What is late is done all the same, once: a loop that hung, or a machine that slept, drops
-    nothing.
+    nothing. A clock that is set is followed: set back, things are due when it says so again.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, watch: ClockWatch | None = None) -> None:
+        self._watch = watch or ClockWatch()
         self._scheduler = AsyncIOScheduler(timezone="UTC", job_defaults={
             "misfire_grace_time": None, "coalesce": True, "max_instances": 1})
 
@@ -95,15 +101,42 @@ class Calendar:
         ``at_start``: and at once, when the calendar begins.
         """
         first = {"next_run_time": datetime.now(UTC)} if at_start else {}
-        self._scheduler.add_job(_ending_quietly(act), "cron", **when, id=name, **first)
+        times = _Times(**when, timezone=UTC)
+        self._scheduler.add_job(_ending_quietly(act), times, id=name, **first)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Keep the times until told to stop."""
         self._scheduler.start()
         try:
-            await stop.wait()
+            while not stop.is_set():
+                if self._watch.set_by():
+                    self._follow_clock()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_CLOCK):
+                        await stop.wait()
         finally:
             self._scheduler.shutdown(wait=False)
+
+    def _follow_clock(self) -> None:
+        now = datetime.now(UTC)
+        for job in self._scheduler.get_jobs():
+            due = job.trigger.get_next_fire_time(None, now)
+            if job.next_run_time is None or due is None or job.next_run_time > due:
+                job.modify(next_run_time=due)
+        self._scheduler.wakeup()
+
+
+class _Times(CronTrigger):  # type: ignore[misc]  # it has no types
+    """Those of cron. What is long past counts once: a clock that leaps over years (1970, before
+    NTP) would have every minute of them counted."""
+
+    def get_next_fire_time(self, previous_fire_time: datetime | None,
+                           now: datetime) -> datetime | None:
+        """As of cron, from now on where the one before is long past."""
+        is_late = previous_fire_time is not None and now - previous_fire_time > _LATE
+        due: datetime | None = super().get_next_fire_time(
+            None if is_late else previous_fire_time, now)
+        return due
 
 
 def _ending_quietly(act: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[None]]:

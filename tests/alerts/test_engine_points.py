@@ -9,9 +9,10 @@ import pytest
 
 from iop4d.alerts.backtest import backtest
 from iop4d.alerts.engine import AlertEngine
+from iop4d.alerts.points import latest_jd
 from iop4d.model.errors import ConfigError
 from iop4d.model.flags import Flag
-from iop4d.store import catalogue
+from iop4d.store import catalogue, unjudged
 from iop4d.store.schema import Alert, Result
 from tests.alerts.bench import (
     COLOUR,
@@ -175,6 +176,30 @@ def test_an_alert_that_a_point_of_the_future_fired_is_withdrawn(tmp_path: Path) 
     assert night.state() == "withdrawn"
     clock.advance(3600.0)
     night.see_all([12.5, 12.5])
+    assert night.state() == "firing"
+    night.database.close()
+
+
+@pytest.mark.parametrize("when", ["measured", "fired"])
+def test_a_flare_that_comes_while_the_clock_is_set_back_fires_when_it_is_right_again(
+        tmp_path: Path, when: str) -> None:
+    """An old fault: it fired with the next point of the source, or never."""
+    site, clock = site_of(tmp_path, rule(), channel()), FakeClock(UNIX_OF_JD)
+    night = Night(site, clock)
+    night.engine = AlertEngine(site, clock)
+    if when == "fired":
+        night.see_all([12.5, 12.5])
+        assert night.state() == "firing"
+    clock.advance(-86400.0)
+    if when == "measured":
+        night.see_all([12.5, 12.5])
+    night.tend()
+    assert [row.state for row in rows(night.database, Alert)] == (
+        [] if when == "measured" else ["withdrawn"])
+    clock.advance(86400.0)
+    with night.database.write() as tx:
+        unjudged.put_of_the_future(tx, latest_jd(clock() - 86400.0), latest_jd(clock()))
+        night.engine.on_results(tx, unjudged.take(tx))
     assert night.state() == "firing"
     night.database.close()
 

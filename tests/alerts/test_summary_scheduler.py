@@ -258,6 +258,28 @@ def test_a_clock_that_was_ahead_at_the_first_start_silences_nothing(tmp_path: Pa
     assert house.look() == [NIGHT]
 
 
+def test_a_night_that_was_summed_up_while_the_clock_was_ahead_is_summed_up_when_it_is_over(
+        house: House) -> None:
+    """An old fault: the mail of the night was the one of its first hours."""
+    house.clock.now = OVER + 0.5 * SECONDS_A_DAY  # it is ten hours before the night's end
+    assert house.look() == [NIGHT]
+    a_night(house.database)
+    house.clock.now = OVER - 10 * 3600.0
+    assert house.look() == []
+    house.clock.now = OVER
+    assert house.look() == [NIGHT]
+    assert house.look() == []
+    assert [row.content["subject"].split(": ")[1] for row in house.messages()] == [
+        "nothing was observed [iop4d]", "11 frames, 1 source, 4 not used [iop4d]"]
+
+
+def test_a_clock_that_was_ahead_by_less_than_an_hour_sends_no_summary_twice(house: House) -> None:
+    house.clock.advance(1800.0)
+    assert house.look() == [NIGHT]
+    house.clock.advance(-1700.0)
+    assert house.look() == []
+
+
 def test_a_night_that_cannot_be_summed_up_is_told_and_holds_up_no_other(
         house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     gather = module.gather

@@ -24,6 +24,7 @@ from tests.support.rows import first, last, rows, update
 
 ARCHIVE = '[[archive]]\nname = "one"\npath = "raw"\ntelescope = "OSN-T090"\n'
 HOUR = 3600.0
+DAY = 24 * HOUR
 
 
 class System:
@@ -141,9 +142,10 @@ def test_a_telescope_that_was_silent_all_night_has_no_new_frames_in_the_morning(
 
 def test_an_archive_without_a_telescope_is_silent_by_itself(system: Make) -> None:
     it = system("silent > 2 h", '[[archive]]\nname = "plain"\npath = "plain"\n')
-    with it.database.write() as tx:
-        frame(tx, it.clock() + 2.5 * HOUR)  # of the other archive
-    assert it.look(150) == [("plain", "firing")]
+    for minutes, found in ((75, []), (75, [("plain", "firing")])):
+        with it.database.write() as tx:
+            frame(tx, it.clock())  # of the other archive
+        assert it.look(minutes) == found
     with it.database.write() as tx:
         frame(tx, it.clock() + 1.0, archive="plain", telescope="")
     assert it.look(12) == [("plain", "resolved")]
@@ -575,3 +577,35 @@ def test_no_data_is_not_told_of_nights_with_data_or_clouds(system: Make, why: st
     ("22:00", "local", 21.0)])
 def test_an_hour_is_that_of_its_zone(hour: str, zone: str, moment: float) -> None:
     assert system_rules.last_time(hour, zone, at(22.5), local="Europe/Madrid") == at(moment)
+
+
+def test_a_telescope_is_told_to_be_silent_though_its_last_frame_is_of_a_clock_that_was_ahead(
+        system: Make) -> None:
+    it = system("silent > 2 h")
+    it.clock.advance(DAY)
+    it.look(5)
+    with it.database.write() as tx:
+        frame(tx, it.clock())
+    it.clock.advance(-DAY)
+    assert it.look(120) == []
+    assert it.look(20) == [("OSN-T090", "firing")]
+
+
+def test_a_trouble_after_one_of_a_clock_that_was_ahead_is_told(system: Make) -> None:
+    it = system("unreachable > 30 min", "cooldown_hours = 0\n")
+    it.clock.advance(DAY)
+    it.beat["archives"][0]["state"] = "degraded"
+    it.look(45)
+    it.clock.advance(-DAY)
+    it.beat["archives"][0]["state"] = "ok"
+    assert it.look(12) == [("one", "resolved")]
+    it.beat["archives"][0]["state"] = "degraded"
+    assert it.look(45)[-1] == ("one", "firing")
+
+
+def test_a_trouble_that_lasts_while_the_clock_is_set_back_is_told(system: Make) -> None:
+    it = system("unreachable > 30 min")
+    it.beat["archives"][0]["state"] = "degraded"
+    it.look(20)
+    it.clock.advance(-DAY)
+    assert it.look(45) == [("one", "firing")]

@@ -341,3 +341,12 @@ def test_a_site_that_has_a_catalogue_and_never_had_a_daemon_is_told_so(tmp_path:
     site = load_site(tmp_path, has_indexes=False)
     (found,) = data.daemon(Surroundings(site=site, clock=lambda: NOW))
     assert found.what == "it has never run on this site"
+
+
+def test_a_clock_that_was_set_while_the_daemon_ran_is_said(lab: Lab) -> None:
+    with lab.database.write() as tx:
+        beat(tx, {"state": "running", "beat_at": NOW - 1, "pid": 1, "archives": [],
+                  "clock_set": {"at": NOW - DAY, "by": -86400.0},
+                  "version": metadata.version("iop4d")})
+    (found,) = [one for one in lab.bad() if one.check == "clock"]
+    assert "the clock was set back by 24 h while the daemon ran" in found.what

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from iop4d.archives.mounts import is_network, kind_of
 from iop4d.config import FolderArchive
+from iop4d.model.units import span_text, utc_of_unix
 from iop4d.operations.doctor.findings import Finding, Surroundings, fault, good, warning
 from iop4d.store import disk_history
 from iop4d.store.database import Database, is_there
@@ -19,6 +20,7 @@ _INOTIFY = "anon_inode:inotify"  # a file of a process, as proc(5) names it
 _DAY = 86400.0
 _SOON = 30.0  # days within which a disk that fills is worth a warning
 _FEW_INODES = 0.02  # of all
+_TOLD = 7 * _DAY  # for which it is said that the clock was set
 _AHEAD = 120.0  # seconds by which a time may be ahead of the clock
 _NEARLY = 0.9  # of the limit
 
@@ -72,11 +74,18 @@ def clock(around: Surroundings) -> Iterator[Finding]:
                       "messages may be wrong", mend)
     if is_there(around.site.database):
         with Database(around.site.database, read_only=True).read() as db:
-            beaten = float(heartbeat(db).get("beat_at") or 0.0)
+            beat = heartbeat(db)
+        beaten, moved = float(beat.get("beat_at") or 0.0), beat.get("clock_set")
         if beaten > now + _AHEAD:
             found += 1
             yield fault(_CLOCK, f"the daemon's last heartbeat is {(beaten - now) / 60:.0f} minutes "
                         "in the future: the clock was set back, or differs between machines", mend)
+        if moved and abs(now - moved["at"]) < _TOLD:
+            found += 1
+            where = "forward" if moved["by"] > 0.0 else "back"
+            yield warning(_CLOCK, f"the clock was set {where} by {span_text(round(abs(moved['by'])))} "
+                          f"while the daemon ran, at {utc_of_unix(moved['at'])} UTC: times of "
+                          "events and messages may be wrong", mend)
     if not found:
         yield good(_CLOCK, "the clock is kept right" if around.is_clock_kept()
                    else "the kernel does not say whether the clock is kept right")
