@@ -82,8 +82,8 @@ def clock(around: Surroundings) -> Iterator[Finding]:
                         "in the future: the clock was set back, or differs between machines", mend)
         if moved and abs(now - moved["at"]) < _TOLD:
             found += 1
-            where = "forward" if moved["by"] > 0.0 else "back"
-            yield warning(_CLOCK, f"the clock was set {where} by {span_text(round(abs(moved['by'])))} "
+            where, by = "forward" if moved["by"] > 0.0 else "back", round(abs(moved["by"]))
+            yield warning(_CLOCK, f"the clock was set {where} by {span_text(by)} "
                           f"while the daemon ran, at {utc_of_unix(moved['at'])} UTC: times of "
                           "events and messages may be wrong", mend)
     if not found:
