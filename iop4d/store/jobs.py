@@ -177,7 +177,7 @@ def follow_clock(tx: Transaction, now: float) -> int:
     wait then. How many jobs these are."""
     waits = Job.not_before - Job.changed_at
     return int(tx.update(Job, not_before=waits + now, changed_at=now).where(
-        (Job.node == tx.node) & Job.state.in_((JobState.QUEUED, JobState.RUNNING))
+        Job.state.in_((JobState.QUEUED, JobState.RUNNING)) & (Job.node == tx.node)
         & (Job.changed_at > now)
         & (Job.not_before > Job.changed_at)).execute())
 

@@ -20,7 +20,7 @@ _INOTIFY = "anon_inode:inotify"  # a file of a process, as proc(5) names it
 _DAY = 86400.0
 _SOON = 30.0  # days within which a disk that fills is worth a warning
 _FEW_INODES = 0.02  # of all
-_TOLD = 7 * _DAY  # for which it is said that the clock was set
+_RECENT = 7 * _DAY  # for which it is said that the clock was set
 _AHEAD = 120.0  # seconds by which a time may be ahead of the clock
 _NEARLY = 0.9  # of the limit
 
@@ -80,7 +80,7 @@ def clock(around: Surroundings) -> Iterator[Finding]:
             found += 1
             yield fault(_CLOCK, f"the daemon's last heartbeat is {(beaten - now) / 60:.0f} minutes "
                         "in the future: the clock was set back, or differs between machines", mend)
-        if moved and abs(now - moved["at"]) < _TOLD:
+        if moved and abs(now - moved["at"]) < _RECENT:
             found += 1
             where, by = "forward" if moved["by"] > 0.0 else "back", round(abs(moved["by"]))
             yield warning(_CLOCK, f"the clock was set {where} by {span_text(by)} "
