@@ -198,7 +198,8 @@ def _readings(section: str, seen: list[Seen]) -> list[str]:
             continue
         try:
             facts = instrument.facts_of(one.header, one.path)
-            lines.append(f"{one.path.name}: {facts.kind.value} {facts.band or ''}, middle "
+            kind = " ".join(filter(None, (facts.kind.value, facts.band)))
+            lines.append(f"{one.path.name}: {kind}, middle "
                          f"{utc_of_jd(facts.jd_mid)} UTC, {facts.exptime_s:g} s, "
                          f"{_binning(facts)}")
             lines += [f"{one.path.name}: doubtful: {said}"

@@ -104,6 +104,8 @@ def read_table(path: Path, *, origin: str = "") -> StarTable:
         return from_text(path.read_text(encoding="utf-8-sig"), said)
     except CatalogueError:
         raise
+    except FileNotFoundError:
+        raise CatalogueError(f"{said}: no such file") from None
     except (OSError, ValueError, IndexError, UnicodeDecodeError) as error:
         raise CatalogueError(f"{said} cannot be read as CSV, FITS or VOTable: {error}") from error
 

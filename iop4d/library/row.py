@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from iop4d.library.errors import NotFoundError
 from iop4d.library.reader import Row as Plain
 from iop4d.library.values import value_of
+from iop4d.model.source import similar
 from iop4d.store.tables import Listing
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ class Row:
     def __getitem__(self, column: str) -> Any:
         """The plain value of a column; raises KeyError where the table has none of that name."""
         if column not in self._listing.by_name:
-            raise KeyError(f"{self._listing.name} have no column '{column}'")
+            raise KeyError(f"{self._listing.name} have no column '{column}'"
+                           + similar(column, self._listing.by_name))
         if column not in self._values:
             found = self._observatory.reader.row(self._listing, self._key)
             if found is None:
@@ -45,8 +47,9 @@ class Row:
         # Python asks here for what is not found otherwise, before anything is set, too.
         column = None if name.startswith("_") else self._listing.by_name.get(name)
         if column is None:
-            raise AttributeError(f"a {self._listing.one} has no '{name}'; it has "
-                                 f"{', '.join(one for one in dir(self) if one[0] != '_')}")
+            there = [one for one in dir(self) if one[0] != "_"]
+            raise AttributeError(f"a {self._listing.one} has no '{name}'" + (
+                similar(name, there) or f"; it has {', '.join(there)}"))
         return value_of(column, self[name])
 
     def __dir__(self) -> list[str]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from iop4d.library.errors import SelectionError
 from iop4d.library.fields import fields_of, possible
 from iop4d.library.reader import Field, Reader
 from iop4d.library.reader import Row as Plain
+from iop4d.model.source import similar
 from iop4d.store.tables import Column, Listing
 
 if TYPE_CHECKING:
@@ -77,6 +79,26 @@ class Selection(Generic[Thing]):
         """The rows as objects, a thousand read at a time."""
         for rows in self._parts(self._asked.order, _unmade(self._asked.listing)):
             yield from map(self._make, rows)
+
+    @overload
+    def __getitem__(self, place: int) -> Thing: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Thing]: ...
+    def __getitem__(self, place: int | slice) -> Thing | list[Thing]:
+        """The row at a place of the order, or a list of those of a slice; all before it are read.
+
+        Raises IndexError where there is none.
+        """
+        if isinstance(place, str):
+            raise TypeError(f"rows have a number here; the column is .table('{place}')['{place}']")
+        if isinstance(place, slice):
+            return list(self)[place]
+        if place == -1 and (row := self.last()) is not None:
+            return row
+        rows = list(self) if place < 0 else list(islice(self, place + 1))
+        if not -len(rows) <= place < len(rows):
+            raise IndexError(f"there is no row {place}: {self!r} has {len(self)}")
+        return rows[place]
 
     def __len__(self) -> int:
         """How many rows there are; it counts them."""
@@ -176,8 +198,9 @@ class Selection(Generic[Thing]):
             column.name for column in listing.columns if not column.derived)
         for name in names:
             if name not in listing.by_name:
-                raise SelectionError(f"{listing.name} have no column '{name}'; there are "
-                                     f"{', '.join(listing.by_name)}")
+                raise SelectionError(f"{listing.name} have no column '{name}'" + (
+                    similar(name, listing.by_name)
+                    or f"; there are {', '.join(listing.by_name)}"))
         return tuple(listing.by_name[name] for name in dict.fromkeys(names))
 
     def _about(self) -> str:

@@ -192,8 +192,10 @@ def other_scale(search: Search) -> str:
     if match is None or abs(match.wcs.scale_arcsec / search.scale_arcsec - 1) \
             < search.settings.scale_tolerance:
         return ""
-    return (f"the brightest stars match at {match.wcs.scale_arcsec:.3f} arcsec per pixel, where "
-            f"the instrument says {search.scale_arcsec:.3f}: its scale or the binning is wrong")
+    found, binning = match.wcs.scale_arcsec, search.facts.binning
+    key = f"; if the binning is {binning}, pixel_scale = {found / binning:.3f}" * (binning > 1)
+    return (f"the brightest stars match at {found:.3f} arcsec per pixel, where the instrument says "
+            f"{search.scale_arcsec:.3f}: its scale or the binning is wrong{key}")
 
 
 def _pixels(offset: tuple[float, float]) -> str:

@@ -44,7 +44,9 @@ def drafted(*files: Path) -> str:
 def test_the_printed_section_is_a_site_s_and_tells_how_the_frames_are_read(tmp_path: Path) -> None:
     flat = write(tmp_path / "flat-1.fits", np.full((300, 400), 30000, np.uint16))
     science = write(tmp_path / "m67.fits", stars(clip=4095.0))
+    bias = write(tmp_path / "b.fits", np.full((300, 400), 300, np.uint16), IMAGETYP="Bias")
     printed = drafted(flat, science)
+    assert "# b.fits: bias, middle 2024" in drafted(bias, science)
     (camera,) = parse_site(printed, root=tmp_path).camera
     assert (camera.name, camera.band, camera.masters) == ("Cam", "C", ("flat",))
     assert camera.saturation == 4095.0

@@ -172,3 +172,30 @@ def test_every_column_and_keyword_is_listed(site: Site) -> None:
     assert {"since", "mag", "flags_has", "good"} <= set(site.results.keywords)
     assert "spectral_index" not in site.results.keywords
     assert repr(site.results(good=True)) == "<Results: good=yes>"
+
+
+def test_a_row_is_had_by_its_place_and_some_by_a_slice(site: Site) -> None:
+    rows = list(site.results)
+    assert [site.results[0], site.results[-1], site.results[len(rows) - 1], site.results[-2]] == [
+        rows[0], rows[-1], rows[-1], rows[-2]]
+    assert site.results[:2] == rows[:2]
+    assert site.results[::-1] == rows[::-1]
+    for place in (len(rows), -len(rows) - 1):
+        with pytest.raises(IndexError, match="there is no row"):
+            site.results[place]
+    with pytest.raises(IndexError, match="has 0"):
+        site.results(mag=(90, 91))[-1]
+    with pytest.raises(TypeError, match=r"\.table\('mag'\)\['mag'\]"):
+        site.results["mag"]  # type: ignore[call-overload]
+
+
+def test_a_name_that_is_nearly_right_is_met_with_the_right_one(site: Site) -> None:
+    result = site.results[0]
+    with pytest.raises(AttributeError, match=r"a result has no 'chi'; did you mean .*chi_deg"):
+        result.chi  # noqa: B018
+    with pytest.raises(KeyError, match="did you mean exptime_s"):
+        result["exptime"]
+    with pytest.raises(SelectionError, match=r"have no column 'chi'; did you mean .*chi_deg"):
+        site.results.table("chi")
+    with pytest.raises(AttributeError, match="it has airmass, "):
+        result.zzzzz  # noqa: B018

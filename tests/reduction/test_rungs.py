@@ -376,6 +376,17 @@ def test_a_wrong_scale_is_told_by_the_one_that_matches(times: float, said: str) 
     assert refused.value.stage == UNSOLVED
 
 
+def test_the_scale_of_a_binned_frame_is_told_as_the_site_file_wants_it() -> None:
+    made = search(detections(*drawn(3, 30)), solver=ScaleSolver())
+    for binning, said in ((1, "binning is wrong"),
+                          (2, "binning is wrong; if the binning is 2, pixel_scale = 0.387")):
+        binned = replace(made, facts=replace(made.facts, binning=binning),
+                         instrument=replace(made.instrument, scale_arcsec=2.0 / binning))
+        with pytest.raises(StageError) as refused:
+            find_field(binned, Stages())
+        assert str(refused.value).endswith(said)
+
+
 def test_stars_that_match_at_no_scale_say_nothing_of_it() -> None:
     with pytest.raises(StageError) as refused:
         find_field(search(detections(*drawn(3, 30))), Stages())
