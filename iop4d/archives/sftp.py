@@ -39,6 +39,7 @@ from iop4d.model.errors import ConfigError
 from iop4d.model.network import why_unreachable
 
 PORT = 22
+_ITS_SIDE = "; a key may have expired in its authorized_keys (expiry-time), or be for other hosts"
 _AHEAD = 8  # blocks of a file that are asked for at a time, so that a far server is not slow
 _BATCH = 128  # names that are waited for at a time
 _LINKS = 16  # links that are followed at a time
@@ -179,7 +180,7 @@ def no_connection(archive: SftpArchive, error: Exception, host_key: HostKey,
         case asyncssh.PermissionDenied() | asyncssh.IllegalUserName():
             kind = LoginError
             text = (f"{who}: the server refuses the login of '{archive.user}'; check the keys "
-                    f"{login.keys}")
+                    f"{login.keys}" + (_ITS_SIDE if archive.key_file else ""))
         case asyncssh.ConnectionLost() if "timeout" in said:
             text = (f"{where}: the login timed out after {archive.connect_timeout:g} s; check "
                     "the key 'connect_timeout'")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from iop4d.archives.session import LoginError
 from iop4d.config import SftpArchive
 from tests.archives.sessions import session_of, whole
 from tests.real_servers.conftest import MTIME, NIGHT
@@ -39,3 +40,20 @@ def test_a_night_is_listed_links_are_followed_and_files_come_whole(place: Path,
         asyncio.run(main(SftpArchive(
             name="T", path=Path("raw"), host="127.0.0.1", port=server.port, user=server.user,
             key_file=key, known_hosts=known, timeout=10.0, connect_timeout=10.0)))
+
+
+@pytest.mark.realserver
+@pytest.mark.parametrize("option", ['expiry-time="20200101"', 'from="192.0.2.1"', "#"])
+def test_a_key_that_has_expired_or_is_for_another_host_is_said_to_be_refused(
+        place: Path, served: Path, option: str) -> None:
+    async def main(archive: SftpArchive) -> None:
+        async with session_of(archive):
+            pass
+
+    with running_sshd(place / "server", served) as (server, key, known):
+        authorized = place / "server" / "authorized"
+        authorized.write_text(f"{option} {authorized.read_text()}", encoding="utf-8")
+        with pytest.raises(LoginError, match=r"key_file; a key may have expired"):
+            asyncio.run(main(SftpArchive(
+                name="T", path=Path("raw"), host="127.0.0.1", port=server.port, user=server.user,
+                key_file=key, known_hosts=known, timeout=10.0, connect_timeout=10.0)))
