@@ -42,8 +42,9 @@ def uncovered(folders: Iterable[Path], sources: Iterable[Source]) -> tuple[list[
 
 def _left_by(path: Path, sources: list[Source]) -> list[Source]:
     """Those of some sources whose fields a file does not cover."""
-    with warnings.catch_warnings(), fits.open(path, memmap=True) as file:
-        warnings.simplefilter("ignore", AstropyUserWarning)  # it would say the same, without a name
+    # What astropy warns of is said here, with the file's name.
+    with (warnings.catch_warnings(action="ignore", category=AstropyUserWarning),
+          fits.open(path, memmap=True) as file):
         ends = file[-1].fileinfo()
         if (wanted := ends["datLoc"] + ends["datSpan"]) > (size := path.stat().st_size):
             raise ValueError(f"it is cut short: {size} bytes of {wanted} or more")

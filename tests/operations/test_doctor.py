@@ -174,11 +174,12 @@ def test_each_of_ten_other_troubles_is_named_with_what_to_do(
     (root / "reduced").mkdir()
     (root / "previews").mkdir()
     (tmp_path / "far").mkdir()
-    read_only, other_disk = root / "reduced", tmp_path / "far"
+    (root / "logs").mkdir()
+    forbidden, other_disk, read_only = root / "logs", tmp_path / "far", root / "reduced"
     monkeypatch.setattr(folders, "_is_read_only", lambda path: path == read_only)
     real = os.access
-    monkeypatch.setattr(os, "access", lambda path, mode: path != read_only and real(path, mode))
-    monkeypatch.setattr(folders, "_device", lambda path: 2 if path == other_disk else 1)
+    monkeypatch.setattr(os, "access", lambda path, mode: path != forbidden and real(path, mode))
+    monkeypatch.setattr(folders, "_device", {other_disk: 2, read_only: 3}.get)
     monkeypatch.setattr(folders, "kind_of", lambda _: "nfs4")
     (newest,) = (root / "backups").iterdir()
     os.truncate(backup.make(load_site(root), root / "backups", now=NOW - DAY / 2).path, 500)
@@ -195,14 +196,15 @@ def test_each_of_ten_other_troubles_is_named_with_what_to_do(
     found = [one for one in examine(around) if one.level is not Level.GOOD]
     for check, words in {
             "index files": f"{cut}: it is cut short", "archives": "far: ",
-            "folders": f"{read_only} cannot be written to by this account: its disk is mounted "
-            "read-only", "catalogue": "no star calibrates Lonely", "clock": "nothing keeps",
+            "folders": f"the disk of {read_only} is mounted read-only",
+            "catalogue": "no star calibrates Lonely", "clock": "nothing keeps",
             "inotify": "lets 2", "backups": "iop4d-", "daemon": "did not stop",
             "credentials": "pw"}.items():
         named = [one for one in found if one.check == check and words in one.what]
         assert named, (check, found)
         assert all(one.do for one in named)
     assert any("0.0 GB are free on the disk of" in one.what for one in found)
+    assert any(f"this account may not write to {forbidden}" in one.what for one in found)
     assert any("file system of the network (nfs4)" in one.what for one in found)
     (said,) = [one for one in found if one.check == "backups"]
     assert str(newest) not in said.what
@@ -233,6 +235,18 @@ def test_a_file_that_is_no_database_is_one_fault(lab: Lab) -> None:
     (said,) = lab.bad()
     assert (said.check, said.level) == ("store", Level.FAULT)
     assert "restore" in said.what
+
+
+def test_a_disk_that_is_read_only_is_one_fault(
+        lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    (lab.root / "reduced").mkdir()
+    monkeypatch.setattr(folders, "_is_read_only", lambda _: True)
+    assert [one.what for one in lab.bad()] == [f"the disk of {lab.root} is mounted read-only"]
+
+
+def test_a_site_without_a_database_has_an_empty_catalogue(lab: Lab) -> None:
+    around = replace(lab.around(), site=replace(lab.around().site, root=lab.root / "raw"))
+    assert [one.what for one in data.targets(around)] == ["it is empty: no frame gives a result"]
 
 
 def test_an_empty_catalogue_is_named(lab: Lab) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from iop4d.fields.coverage import uncovered
-from iop4d.model.source import SourceKind
+from iop4d.model.source import Catalogue, SourceKind
 from iop4d.model.states import DaemonState
 from iop4d.operations import archive
 from iop4d.operations.archive import BackupError
@@ -96,10 +96,10 @@ def store(around: Surroundings) -> Iterator[Finding]:
 
 def targets(around: Surroundings) -> Iterator[Finding]:
     """Whether there are targets, each with calibrators."""
-    if not is_there(around.site.database):
-        return
-    with Database(around.site.database, read_only=True).read() as db:
-        known = catalogue.load(db)
+    known = Catalogue(version=0, sources=())
+    if is_there(around.site.database):
+        with Database(around.site.database, read_only=True).read() as db:
+            known = catalogue.load(db)
     followed = [one.name for one in known.sources if one.kind is SourceKind.TARGET]
     bare = [name for name in followed if not known.calibrators_of(name)]
     if not known.sources:

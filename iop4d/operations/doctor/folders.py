@@ -20,15 +20,20 @@ def folders(around: Surroundings) -> Iterator[Finding]:
     site, found = around.site, 0
     least = site.daemon.min_free_gb * 1e9
     fetched = (one.path for one in site.archive if isinstance(one, ServerArchive))
-    devices = {_device(site.root)}
+    devices, said = {_device(site.root)}, set[int]()
     for path in dict.fromkeys((site.root, *map(site.folder, _WRITTEN), *fetched)):
         if not path.is_dir():  # it is made when it is needed
             continue
-        if not os.access(path, os.W_OK | os.X_OK):
+        if _is_read_only(path):
+            if _device(path) not in said:
+                found += 1
+                said.add(_device(path))
+                yield fault(_FOLDERS, f"the disk of {path} is mounted read-only",
+                            "mount it for writing; look into the system's log for why it was not")
+        elif not os.access(path, os.W_OK | os.X_OK):
             found += 1
-            yield fault(_FOLDERS, f"{path} cannot be written to by this account"
-                        + (": its disk is mounted read-only" if _is_read_only(path) else ""),
-                        "mount it for writing, or give the account of the daemon the right")
+            yield fault(_FOLDERS, f"this account may not write to {path}",
+                        "give the account of the daemon the right to write there")
         elif (device := _device(path)) not in devices:
             devices.add(device)
             if (free := around.free(path)) < least:
