@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+from importlib.metadata import EntryPoints, entry_points
 from pathlib import Path
 
 import pytest
 
 from iop4d.config import Site
 from iop4d.config.load import parse_site
+from iop4d.instruments import discovery
 from iop4d.instruments.base import Instrument
 from iop4d.ledger.ledger import FoundFile, Ledger
 from iop4d.ledger.plan import Claim
@@ -152,6 +156,23 @@ def in_a_hurry(database: Database) -> None:
     """Let this thread's commits not wait for the disk: no power fails while a test runs."""
     if not on_postgresql.IS_ON:
         database.db.execute_sql("PRAGMA synchronous = off")
+
+
+@cache
+def _points_of(group: str, _: tuple[str, ...]) -> EntryPoints:
+    return entry_points(group=group)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _plug_ins_are_looked_up_once() -> Iterator[None]:
+    """All that is installed is read for each look-up, and thousands of tests ask for instruments.
+
+    Once for each ``sys.path``: a test that puts a plug-in there finds it.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(discovery, "entry_points",
+                      lambda *, group: _points_of(group, tuple(sys.path)))
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -289,7 +289,10 @@ def test_a_file_that_never_stands_still_waits_and_is_told(
                 time.sleep(0.02)
         assert watched.delivered == []
 
-    assert watched.run(act, until=1, then=0.3) == ["a.fit"]
+    def is_over() -> bool:  # with the next scan
+        return bool(watched.delivered) and not watched.archive.status["troubles"]
+
+    assert watched.run(act, until=1, then=is_over) == ["a.fit"]
     assert watched.archive.status["troubles"] == 0
 
 

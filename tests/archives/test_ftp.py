@@ -156,14 +156,16 @@ def test_nothing_is_left_open_after_a_hundred_rounds_of_faults(secret: Path) -> 
 def test_a_transfer_that_is_cut_anywhere_is_resumed_to_the_same_bytes(
         secret: Path, tmp_path: Path) -> None:
     async def main(part: int) -> None:
-        faults = Faults(cut=part * len(CONTENT) // 10, cuts=1)
+        came = [0]
+        faults = Faults(cut=part * len(CONTENT) // 10, cuts=1, read=lambda: came[-1])
         async with FtpServer(dict(FILES), faults=faults) as server:
             target = tmp_path / f"{part}.fit"
             for _ in range(2):
                 async with session_of(archive(server, secret)) as session:
                     entry = (await session.list(NIGHT)).entries[0]
                     try:
-                        await download(session, f"{NIGHT}/a.fit", entry, target)
+                        await download(session, f"{NIGHT}/a.fit", entry, target,
+                                       progress=came.append)
                         break
                     except TransferError:
                         assert not target.exists()

@@ -42,8 +42,12 @@ class Watched:
     async def _deliver(self, _: str, files: list[CompleteFile]) -> None:
         self.delivered += [file.path.name for file in files]
 
-    def run(self, act: Callable[[], None], *, until: int, then: float = 0.3) -> list[str]:
-        """Watch; act once it watches; end a little after ``until`` files were delivered."""
+    def run(self, act: Callable[[], None], *, until: int,
+            then: float | Callable[[], bool] = 0.3) -> list[str]:
+        """Watch; act once it watches; end a little after ``until`` files were delivered.
+
+        ``then``: for how long after that, or what must hold before it ends.
+        """
         async def main() -> None:
             stop = asyncio.Event()
             task = asyncio.create_task(self.archive.run(stop))
@@ -53,7 +57,11 @@ class Watched:
                 await asyncio.to_thread(act)
                 while len(self.delivered) < until:  # noqa: ASYNC110 - of something from outside
                     await asyncio.sleep(0.01)
-                await asyncio.sleep(then)
+                if callable(then):
+                    while not then():  # noqa: ASYNC110 - a state
+                        await asyncio.sleep(0.01)
+                else:
+                    await asyncio.sleep(then)
                 stop.set()
                 await task
         asyncio.run(main())

@@ -51,7 +51,7 @@ JD = 2459831.3
 SITE = '[[archive]]\nname = "raw"\npath = "{raw}"\n[masters]\nbuild_delay = 0.5\n'
 ANGLES = (-45.0, 0.0, 45.0, 90.0)
 #: Examples and steps; `make chaos` sets more.
-EXAMPLES, STEPS = map(int, os.environ.get("IOP4D_STATE_MACHINE", "15x40").split("x"))
+EXAMPLES, STEPS = map(int, os.environ.get("IOP4D_STATE_MACHINE", "8x40").split("x"))
 
 kinds = st.sampled_from(["bias", "flat", "science", "polar"])
 nights = st.sampled_from([0, 0, 0, 1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 
@@ -27,6 +28,7 @@ MAG, P, CHI = 14.5, 0.15, 30.0
 NAMES = ("RoperT90", "AndorT90", "AndorT150", "CAFOS", "DIPOL")
 
 
+@cache
 def instrument(name: str) -> Instrument:
     return next(i for i in find_instruments() if i.name == name)
 

@@ -85,9 +85,10 @@ def test_a_curve_agrees_with_the_single_aperture() -> None:
 def test_pulls_have_unit_width() -> None:
     clean, rng, pulls = stars((80.3, 79.6, 5e3)), np.random.default_rng(3), []
     truth = at(frame(clean), 80.3, 79.6).flux
+    nothing = detect(clean, sigma=math.sqrt(50.0), threshold=1e9)
     for _ in range(400):
         image = rng.poisson((clean + 100.0) * 2.0) / 2.0 - 100.0
-        found = at(frame(image, sigma=math.sqrt(50.0)), 80.3, 79.6)
+        found = at(frame(image, sigma=math.sqrt(50.0), found=nothing), 80.3, 79.6)
         pulls.append(((found.flux - truth) / found.flux_err)[0])
     assert np.mean(pulls, axis=0) == pytest.approx(np.zeros(RADII.size), abs=0.25)
     assert np.std(pulls, axis=0) == pytest.approx(np.ones(RADII.size), abs=0.2)

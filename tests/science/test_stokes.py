@@ -148,7 +148,7 @@ def test_what_is_not_known_is_not_a_number() -> None:
 @pytest.mark.parametrize("covariance", [ROUND, LONG])
 def test_it_is_less_biased_than_the_raw_one(snr: float, covariance: np.ndarray) -> None:
     p0 = snr * 0.01
-    found = trials(p0, covariance, 6000, seed=int(10 * snr))
+    found = trials(p0, covariance, 3000, seed=int(10 * snr))
     raw = np.array([one.raw for one in found]).mean() - p0
     bias = np.array([one.p for one in found]).mean() - p0
     assert raw > 0

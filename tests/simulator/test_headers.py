@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import io
 import re
+from functools import cached_property
+from typing import Any
 
+import numpy as np
 import pytest
 from astropy.io import fits
+from numpy.typing import NDArray
 
 from iop4d.instruments.discovery import find_instruments, instrument_for
 from iop4d.model.frame import FrameFacts
+from iop4d.simulator.camera import Image
 from iop4d.simulator.frames import as_fits
 from iop4d.simulator.night import Night, NightPlan, SimulatedFrame
 from iop4d.simulator.setups import SETUPS, archive_of, setup_of
@@ -23,12 +28,32 @@ def plan_of(instrument: str, **more: object) -> NightPlan:
     return NightPlan(**given)  # type: ignore[arg-type]
 
 
-def taken(instrument: str, **more: object) -> list[SimulatedFrame]:
-    return list(Night(plan_of(instrument, **more)).frames())
+class DarkNight(Night):
+    """A night whose pixels are all zero: where the headers and the truth say what is asked."""
+
+    @cached_property
+    def _flat(self) -> Image:
+        return np.ones(self._ccd.shape, dtype=self._ccd.dtype)
+
+    @cached_property
+    def _bias(self) -> Image:
+        return self._flat
+
+    def _expose(self, light: Image, *_: object) -> NDArray[np.uint16]:
+        return np.zeros(light.shape, dtype=np.uint16)
 
 
-def lights(instrument: str, **more: object) -> list[SimulatedFrame]:
+def taken(instrument: str, *, kind: type[Night] = Night, **more: object) -> list[SimulatedFrame]:
+    return list(kind(plan_of(instrument, **more)).frames())
+
+
+def lights(instrument: str, **more: Any) -> list[SimulatedFrame]:
     return taken(instrument, n_bias=0, n_dark=0, n_flat=0, **more)
+
+
+def unexposed(instrument: str, **more: Any) -> list[SimulatedFrame]:
+    """Lights without pixels."""
+    return lights(instrument, kind=DarkNight, **more)
 
 
 def facts_of(frame: SimulatedFrame) -> FrameFacts:
@@ -40,7 +65,7 @@ def facts_of(frame: SimulatedFrame) -> FrameFacts:
 @pytest.mark.parametrize("mode", ["polarimetry", "photometry"])
 def test_the_frames_are_read_as_what_they_are(name: str, mode: str) -> None:
     plan = plan_of(name, mode=mode, frames=1, positions=2)
-    for frame in Night(plan).frames():
+    for frame in DarkNight(plan).frames():
         facts = facts_of(frame)
         assert facts.instrument == name
         assert facts.telescope == archive_of(name)[0]
@@ -60,7 +85,7 @@ def test_the_frames_are_read_as_what_they_are(name: str, mode: str) -> None:
 
 
 def test_a_polariser_stands_in_the_filter() -> None:
-    frames = lights("AndorT90")
+    frames = unexposed("AndorT90")
     assert [frame.header["FILTER"] for frame in frames] == ["R_45", "R0", "R45", "R90"]
     assert [frame.name for frame in frames] == [
         "3C345-0001R_45.fit", "3C345-0001R0.fit", "3C345-0001R45.fit", "3C345-0001R90.fit"]
@@ -71,7 +96,7 @@ def test_a_polariser_stands_in_the_filter() -> None:
     ("AndorT150", "2022-03-14", "Andor"), ("AndorT150", "2023-03-14", "AndorT150"),
     ("RoperT90", "2021-10-22", "RoperT90")])
 def test_the_osn_s_cameras_have_the_names_of_their_time(name: str, night: str, said: str) -> None:
-    frame = lights(name, night=night, positions=1)[0]
+    frame = unexposed(name, night=night, positions=1)[0]
     assert frame.header["INSTRUME"] == said
     assert facts_of(frame).instrument == name
 
@@ -92,12 +117,12 @@ def test_cafos_tells_what_is_in_the_beam() -> None:
 
 def test_masters_of_cafos_are_of_the_window_or_of_more() -> None:
     for window, expected in ((True, "[513,513,1312,1312]"), (False, "[401,401,1424,1424]")):
-        masters = taken("CAFOS", groups=0, window_masters=window)
+        masters = taken("CAFOS", kind=DarkNight, groups=0, window_masters=window)
         assert {frame.header["DATASEC"] for frame in masters} == {expected}
 
 
 def test_dipol_notes_the_plate_s_position() -> None:
-    whole, first, second = lights("DIPOL", positions=2)
+    whole, first, second = unexposed("DIPOL", positions=2)
     assert whole.name == "3C345_IAR-0001R.fit"
     assert [frame.header["NOTES"] for frame in (whole, first, second)] == ["", "0 deg", "22.5 deg"]
     expected = {"INSTRUME": "ASI Camera (1)", "IMAGETYP": "Light Frame", "FILTER": "Red",
@@ -107,14 +132,14 @@ def test_dipol_notes_the_plate_s_position() -> None:
 
 
 def test_dipol_s_headers_were_shorter_in_former_years() -> None:
-    old = lights("DIPOL", positions=1, night="2023-03-14")[1]
+    old = unexposed("DIPOL", positions=1, night="2023-03-14")[1]
     assert old.header["TELESCOP"] == ""
     assert "TELRA" not in old.header
     assert facts_of(old).instrument == "DIPOL"
 
 
 def test_dipol_names_objects_in_letters_and_digits() -> None:
-    frame = lights("DIPOL", positions=1, fields=("S50716+714",), fts=True)[1]
+    frame = unexposed("DIPOL", positions=1, fields=("S50716+714",), fts=True)[1]
     assert frame.name == "S50716714_R_IAR-0002.fts"
     assert facts_of(frame).object == "S50716714"
 

@@ -8,6 +8,7 @@ import socket
 import ssl
 import struct
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import TracebackType
@@ -24,6 +25,7 @@ class Faults:
     stall: str = ""
     cut: int = -1  # bytes of a file after which the connections are reset
     cuts: int = 1_000_000  # how many more times that happens
+    read: Callable[[], int] | None = None  # bytes that the client took, for which a cut waits
     short: int = -1  # bytes of a file after which it says that it sent all
     answer: str = ""  # to RETR, instead of the file: "550 no"
     ending: str = ""  # after the data, instead of 226
@@ -258,6 +260,14 @@ class _Talk:
         offset, self.offset = self.offset, 0
         await self.send(self.server.files[rest][0], offset, file=True)
 
+    async def _until_read(self, faults: Faults, offset: int) -> None:
+        """A reset throws away what the client has not read."""
+        if faults.read is None:
+            await asyncio.sleep(0.05)
+            return
+        while faults.read() < offset:  # noqa: ASYNC110 - of something from outside
+            await asyncio.sleep(0.005)
+
     async def send(self, content: bytes, offset: int = 0, *, file: bool = False) -> None:
         """Over the data connection, with all that may go wrong there."""
         assert self.data is not None
@@ -273,7 +283,7 @@ class _Talk:
                 await asyncio.sleep(3600)
             if file and 0 <= faults.cut <= offset and faults.cuts > 0:
                 faults.cuts -= 1
-                await asyncio.sleep(0.05)  # a reset throws away what was not read
+                await self._until_read(faults, offset)
                 reset(writer)
                 reset(self.writer)
                 raise ConnectionResetError
