@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
+from click.testing import CliRunner
+
+from iop4d.cli import cli
 from iop4d.model.source import Source, SourceKind
 from iop4d.simulator.frames import write_frame
 from iop4d.simulator.night import Night, NightPlan
@@ -59,9 +59,8 @@ def drop(path: Path, folder: Path, name: str = "") -> Path:
 
 def results_of(site: Path) -> dict[tuple[str, str], dict[str, str]]:
     """The rows of ``iop4d results`` by frames and source, without their numbers."""
-    ran = subprocess.run(
-        [sys.executable, "-m", "iop4d", "--site", str(site), "results"], check=True,
-        capture_output=True, text=True, env={**os.environ})
+    ran = CliRunner().invoke(cli, ["--site", str(site), "results"])
+    assert ran.exit_code == 0, ran.output
     rows = {}
     for row in csv.DictReader(io.StringIO(ran.stdout)):
         del row["id"]
