@@ -131,8 +131,8 @@ class Consequences:
         self.master_built(tx, master)
         for other in masters.masters_with(tx, master):
             jobs.queue(tx, JobKind.MASTER, other.id, priority=Priority.MASTER, now=now)
-        for frame in masters.frames_with(tx, master):
-            self._reduce_again(tx, frame.id)
+        for frame_id in masters.frames_with(tx, master):
+            self._reduce_again(tx, frame_id)
 
     def master_restored(self, tx: Transaction, master: Master) -> None:
         """It is used again, though a person rejected it or it deviates from other nights'.

@@ -112,6 +112,9 @@ class Job(Table):
 # Holds what a claim asks for, in its order: no claim sorts or reads what it does not take.
 Job.add_index(Job.index(Job.state, Job.node, Job.priority.desc(), Job.key, Job.not_before,
                         name="job_due"))
+# Those of files that are still to be looked at: few, where a site has looked at a million.
+Job.add_index(pw.SQL('CREATE INDEX IF NOT EXISTS "job_unseen" ON "job" ("node", "key") '
+                     "WHERE \"kind\" = 'classify' AND \"state\" IN ('queued', 'running')"))
 
 
 class Master(Table):

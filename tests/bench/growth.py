@@ -20,7 +20,7 @@ from iop4d.store.table import Table
 
 RESULTS = 5  # of each frame
 _OTHERS = 20  # sources that are made up
-_COPIES = 19  # in each night
+_COPIES = 19  # in each night, where nothing else is said
 _STEP = 0.02  # days from one copy to the next
 _EVENTS = 20_000  # as many as are kept
 _LARGE = (Frame, Job, Measurement, Result, ResultFrame, Series)
@@ -32,8 +32,10 @@ _MOMENTS = ("completed_at", "seen_at", "changed_at", "created_at")
 class Grower:
     """Makes rows of a database that no daemon uses meanwhile."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, copies: int = _COPIES) -> None:
+        """``copies``: in each night, of each frame."""
         self._database = database
+        self._copies = copies
         self._is_server = isinstance(database.place, ServerPlace)
 
     def _do(self, text: str, *values: object) -> list[tuple]:  # type: ignore[type-arg]
@@ -103,7 +105,7 @@ class Grower:
         """The tables of the copies, the originals and the results of each frame."""
         (last,), = self._do("SELECT MIN(night) FROM frame WHERE archive <> ?", _ARCHIVE)
         (before,), = self._do("SELECT COUNT(DISTINCT night) FROM frame WHERE archive = ?", _ARCHIVE)
-        base = before * _COPIES
+        base = before * self._copies
         self._do("CREATE TABLE bench_copy (k INTEGER, base INTEGER, night TEXT, "
                  "shift DOUBLE PRECISION)")
         self._do("CREATE TABLE bench_original (frame_id INTEGER, place INTEGER, result_id INTEGER, "
@@ -111,7 +113,7 @@ class Grower:
         self._do("CREATE TABLE bench_source (j INTEGER)")
         self._do("BEGIN")
         for k in range(base, base + copies):
-            nights, turn = divmod(k, _COPIES)
+            nights, turn = divmod(k, self._copies)
             night = date.fromisoformat(last) - timedelta(days=nights + 1)
             self._do("INSERT INTO bench_copy VALUES (?, ?, ?, ?)", k, base, night.isoformat(),
                      nights + 1 - turn * _STEP)

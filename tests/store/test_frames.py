@@ -8,7 +8,8 @@ import pytest
 
 from iop4d.model.flags import Flag
 from iop4d.model.frame import Detector, FrameFacts, FrameKind
-from iop4d.store import frames, reference_frames, schema
+from iop4d.model.states import FrameState
+from iop4d.store import frames, masters, reference_frames, schema
 from iop4d.store.database import Database
 
 FACTS = FrameFacts(telescope="T", instrument="I", kind=FrameKind.SCIENCE, night="2022-09-08",
@@ -41,4 +42,19 @@ def test_the_stars_of_a_whole_frame_come_with_what_was_blended_on_it(tmp_path: P
                       flags=int(flags))
         found = reference_frames.star_list(tx, row.id)
     assert (found.x, found.flux, found.blended) == ((1.0, 4.0), (30.0, 60.0), ("one",))
+    database.close()
+
+
+def test_frames_of_a_master_are_found_by_its_id_alone(tmp_path: Path) -> None:
+    """12 is neither 1 nor 112, nor the revision of another."""
+    used = ([[3, 1], [12, 4]], [[112, 1], [3, 12], [1, 2]], [], [[12, 1]])
+    database = Database(tmp_path / "iop4d.db")
+    with database.write() as tx:
+        ids = [frames.create(tx, 0.0, archive="a", path=f"/{number}", name="x", size=1, mtime_ns=1,
+                             completed_at=0.0, masters=pairs, **frames.facts_columns(FACTS)).id
+               for number, pairs in enumerate(used)]
+        tx.update(schema.Frame, state=FrameState.DONE).execute()
+        master = tx.create(schema.Master, id=12, key="flat", kind="flat", telescope="T",
+                           instrument="I", layout="", night="2022-09-08", changed_at=0.0)
+        assert masters.frames_with(tx, master) == [ids[0], ids[3]]
     database.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import shutil
 from collections.abc import Sequence
 from functools import partial
@@ -18,7 +19,7 @@ from iop4d.ledger.engines.local import LocalProcesses
 from iop4d.store.database import Database
 from iop4d.store.schema import Frame, Job
 from tests.bench.growth import RESULTS, Grower
-from tests.support.plans import LARGE, executed, full_scans
+from tests.support.plans import LARGE, executed, full_scans, steps
 from tests.support.sites import make_stub_site, write_corpus
 from tests.support.trial import STUB_WORKER
 
@@ -116,6 +117,26 @@ def test_a_whole_reading_is_noticed(night: tuple[Path, Statements, Statements]) 
         assert full_scans(db, 'SELECT * FROM "result" AS "t1" WHERE "t1"."flags" = 1', ())
         assert not full_scans(db, "SELECT * FROM frame WHERE id = 1", ())
     database.close()
+
+
+@pytest.mark.sqlite
+def test_no_statement_takes_more_steps_on_a_site_of_four_times_as_many_nights(
+        night: tuple[Path, Statements, Statements], tmp_path: Path) -> None:
+    """An index is used is not enough: one of all jobs of a kind has a million entries."""
+    site, *runs = night
+    texts = {text: values for statements in runs for text, values in statements
+             if re.match(r"\s*(SELECT|UPDATE|DELETE|WITH)\b", text, re.I)
+             and "COUNT(1) FROM" not in text}  # of this test
+    assert len(texts) > 80
+    shutil.copytree(site, tmp_path / "site")
+    database, counts = Database(tmp_path / "site" / "iop4d.db"), []
+    for frames in (1_500, 6_000):  # 70 nights, longer than any window of nights, and 280
+        Grower(database, copies=1).grow(frames)
+        counts.append({text: steps(database, text, values) for text, values in texts.items()})
+    database.close()
+    grown = {text: (few, counts[1][text]) for text, few in counts[0].items()
+             if counts[1][text] > 1.5 * few + 2}
+    assert not grown, "\n\n".join(f"{taken}: {text}" for text, taken in grown.items())
 
 
 @pytest.mark.sqlite

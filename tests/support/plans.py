@@ -10,7 +10,7 @@ from typing import Any
 
 import peewee as pw
 
-from iop4d.store.database import Connection
+from iop4d.store.database import Connection, Database
 from iop4d.store.postgresql import Postgresql
 
 #: Tables that grow with every frame, for ever. Of masters and summaries there are a few a
@@ -65,3 +65,23 @@ def _sequential(plan: Any) -> Iterator[str]:
             yield f"Seq Scan {plan['Relation Name']}"
         for value in plan.values():
             yield from _sequential(value)
+
+
+def steps(database: Database, text: str, values: Sequence[Any]) -> int:
+    """How many hundred instructions of SQLite's machine a statement takes; nothing is changed."""
+    with database.read():
+        connection, count = database.db.connection(), 0
+
+        def one_more() -> int:
+            nonlocal count
+            count += 1
+            return 0
+
+        connection.execute("BEGIN")
+        connection.set_progress_handler(one_more, 100)
+        try:
+            connection.execute(text, values).fetchall()
+        finally:
+            connection.set_progress_handler(None, 0)
+            connection.execute("ROLLBACK")
+        return count
