@@ -17,6 +17,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from jinja2.bccache import Bucket, BytecodeCache
 from werkzeug.datastructures import Headers
+from werkzeug.routing import Rule
 from werkzeug.security import generate_password_hash
 
 from iop4d.config import Site
@@ -45,6 +46,25 @@ class _Compiled(BytecodeCache):
 
 
 Flask.jinja_options = {**Flask.jinja_options, "bytecode_cache": _Compiled()}
+
+_BUILDERS: dict[tuple[Any, ...], Callable[..., tuple[str, str]]] = {}
+_compile_builder = Rule._compile_builder
+
+
+def _builder_once(rule: Rule, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
+    """Each route compiled once: that is nine tenths of the time that an application takes to make.
+
+    What it builds an address with is a function of the route's text alone, which takes the route.
+    """
+    if rule.defaults:
+        return _compile_builder(rule, append_unknown)
+    key = (rule.rule, append_unknown, tuple(rule._trace))
+    if key not in _BUILDERS:
+        _BUILDERS[key] = _compile_builder(rule, append_unknown)
+    return _BUILDERS[key]
+
+
+Rule._compile_builder = _builder_once  # type: ignore[method-assign]
 
 OURS = {"Origin": "http://localhost"}
 PASSWORD = "correct horse"

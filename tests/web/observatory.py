@@ -19,9 +19,10 @@ from typing import Any
 from iop4d.config import FolderArchive, Rule, Site, SiteInfo, Web
 from iop4d.model.flags import Flag
 from iop4d.model.units import jd_of_unix
-from iop4d.store import catalogue, catalogue_csv, events, schema
+from iop4d.store import catalogue, events, schema
 from iop4d.store.database import Database, Transaction
 from iop4d.store.status import beat
+from tests.support import builtin
 
 TARGETS = {  # name, start of the file names, R magnitude
     "BL Lac": ("BLLac", 13.38), "3C 454.3": ("3C454", 15.12), "S5 0716+71": ("S50716", 12.94),
@@ -90,8 +91,9 @@ def fill(site: Site, *, frames: int = 24, now: float | None = None, hostile: boo
             key="flat/1", kind="flat", telescope=TELESCOPE, instrument="CAFOS", band="R",
             layout="1x 1024x1024", night="2025-11-21", state="ready", n_frames=9, level=1.0,
             scatter=0.0021, revision=2, changed_at=now - 80000)
+        known = [catalogue.find(tx, name).name for name in TARGETS]
         for index in range(frames):
-            _frame(tx, site, index, frames, now, master)
+            _frame(tx, site, index, frames, now, (known[index % 3], master))
         if hostile:
             _hostile(tx, site, now)
         _failures(tx, now)
@@ -104,17 +106,20 @@ def fill(site: Site, *, frames: int = 24, now: float | None = None, hostile: boo
     database.close()
 
 
+@cache
 def _sources() -> list[Any]:
-    known = catalogue_csv.parse(catalogue_csv.builtin("blazars"))
+    known = builtin.sources("blazars")
     wanted = [s for s in known if set(TARGETS) & {s.name, *s.other_names}]
     names = {s.name for s in wanted}
     return wanted + [s for s in known if names & set(s.calibrates)]
 
 
-def _frame(tx: Transaction, site: Site, index: int, frames: int, now: float, master: Any) -> None:
+def _frame(tx: Transaction, site: Site, index: int, frames: int, now: float,
+           of: tuple[str, Any]) -> None:
+    """A frame ``of`` a source, reduced with a master."""
     pick = random.Random(index)
     short, base = list(TARGETS.values())[index % 3]
-    source = catalogue.find(tx, list(TARGETS)[index % 3]).name
+    source, master = of
     band = "RRBVI"[(index // 3) % 5]
     at = now - (frames - index) * 95.0 - (86400 if index < frames // 2 else 0)
     jd = jd_of_unix(at - 60)

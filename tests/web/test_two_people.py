@@ -25,15 +25,24 @@ SAID = "document.querySelector('main .banner.said')?.textContent || ''"
 PANEL = "document.querySelector('#selected [data-said]')?.textContent || ''"
 
 
-@pytest.fixture
-def both(own: Site) -> Iterator[tuple[Browser, Browser]]:
-    """A browser of Ana's and one of Ben's; both are editors."""
-    add_account(own, "Ben")
+@pytest.fixture(scope="module")
+def browsers() -> Iterator[tuple[Browser, Browser]]:
+    """Two that run, each with a profile of its own."""
     with ExitStack() as opened:
-        found = opened.enter_context(Browser()), opened.enter_context(Browser())
-        for one in found:
-            one.look_like(1280, 900)
-        yield found
+        yield opened.enter_context(Browser()), opened.enter_context(Browser())
+
+
+@pytest.fixture
+def both(own: Site, browsers: tuple[Browser, Browser]) -> tuple[Browser, Browser]:
+    """A browser of Ana's and one of Ben's, not signed in yet; both are editors."""
+    add_account(own, "Ben")
+    for one in browsers:
+        one.leave()
+        one("Network.clearBrowserCookies")
+        one.complaints.clear()
+        one.requests.clear()
+        one.look_like(1280, 900)
+    return browsers
 
 
 def enter(browser: Browser, name: str, address: str, path: str = PAGE) -> None:
