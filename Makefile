@@ -9,7 +9,7 @@ JOBS ?= 4
 export PYTHONDONTWRITEBYTECODE :=
 
 DOCS := $(VENV)/.docs
-.PHONY: docs demo test lint pytest bench accuracy bench-alerts bench-pages kill-test chaos cluster mutants real-servers every-screen test-postgresql notebooks lock release-check image clean help
+.PHONY: docs demo test lint pytest bench accuracy bench-alerts bench-pages kill-test chaos cluster mutants real-servers every-screen every-case test-postgresql notebooks lock release-check image clean help
 
 help:  ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -65,6 +65,10 @@ test-postgresql: $(STAMP)  ## The tests on a PostgreSQL server of their own, whi
 
 every-screen: $(STAMP)  ## Every page in Chromium on three screens, light and dark, with axe-core
 	IOP4D_EVERY_SCREEN=1 $(BIN)/python -m pytest -q -rs tests/web/test_every_page.py
+
+every-case: $(STAMP)  ## The tests of alerts that try many cases of a property, with all of them
+	IOP4D_EVERY_CASE=1 $(BIN)/python -m pytest -q -n 2 --dist load tests/alerts/test_atel_sentences.py \
+		tests/alerts/test_summary_alerts.py tests/alerts/test_summary_scheduler.py
 
 mutants: $(STAMP)  ## Change the code in one place at a time: does a test notice? ARGS="NAME ...", ARGS="--short"
 	$(BIN)/python -m tests.bench.mutants $(ARGS)

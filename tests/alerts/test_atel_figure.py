@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+from functools import cache
 from typing import Any
 
 import pytest
@@ -33,12 +34,18 @@ def request(**more: Any) -> FigureRequest:
                          points=tuple(point(n, **more) for n in range(20)))
 
 
+@cache
+def plain() -> Pictures:
+    """The pictures of a light curve without polarisation."""
+    return draw(request())
+
+
 def height(png: bytes) -> int:
     return int.from_bytes(png[20:24], "big")
 
 
 def test_a_light_curve_is_drawn_for_the_screen_and_for_print() -> None:
-    made = draw(request())
+    made = plain()
     assert made.png.startswith(b"\x89PNG")
     assert made.pdf.startswith(b"%PDF")
     assert int.from_bytes(made.png[16:20], "big") == 1600
@@ -46,13 +53,13 @@ def test_a_light_curve_is_drawn_for_the_screen_and_for_print() -> None:
 
 def test_polarisation_has_panels_of_its_own() -> None:
     polarised = draw(request(p=12.0, p_err=0.4, chi=34.0, chi_err=1.0))
-    assert height(polarised.png) > height(draw(request()).png)
+    assert height(polarised.png) > height(plain().png)
 
 
 def test_polarisation_alone_has_no_empty_panel_of_magnitudes() -> None:
     seen = {"p": 12.0, "p_err": 0.4, "chi": 34.0, "chi_err": 1.0}
     alone = draw(request(mag=NAN, mag_err=NAN, **seen))
-    assert height(alone.png) < height(draw(request()).png)
+    assert height(alone.png) < height(plain().png)
 
 
 def test_a_point_without_a_magnitude_names_no_band_among_the_magnitudes() -> None:
@@ -62,11 +69,11 @@ def test_a_point_without_a_magnitude_names_no_band_among_the_magnitudes() -> Non
 
 
 def test_the_same_request_gives_the_same_files() -> None:
-    assert draw(request()) == draw(request())
+    assert draw(request()) == plain()
 
 
 def test_new_points_look_different() -> None:
-    assert draw(request()).png != draw(request(is_new=False)).png
+    assert plain().png != draw(request(is_new=False)).png
 
 
 @pytest.mark.parametrize("points", [(), (point(0),), (point(0, mag_err=NAN), point(0))])

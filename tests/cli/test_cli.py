@@ -28,6 +28,14 @@ def folder(made: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(made, tmp_path / "site"))
 
 
+@pytest.fixture(scope="module")
+def filled(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A site with a catalogue, on which nothing ran; its tests only read it."""
+    site = Path(shutil.copytree(made, tmp_path_factory.mktemp("filled") / "site"))
+    assert iop4d("--site", site, "catalogue", "import", "builtin:blazars").returncode == 0
+    return site
+
+
 def test_help_names_every_command_and_loads_nothing_heavy() -> None:
     code = ("import sys\nfrom iop4d.cli import cli\n"
             "try: cli(['--help'], standalone_mode=False)\nexcept SystemExit: pass\n"
@@ -123,28 +131,25 @@ def test_the_catalogue_goes_out_as_it_came_in(folder: Path, tmp_path: Path) -> N
     assert "2200+420 B" in shown
 
 
-def test_status_of_a_site_on_which_nothing_ran(folder: Path) -> None:
-    assert iop4d("--site", folder, "catalogue", "import", "builtin:blazars").returncode == 0
-    state = json.loads(iop4d("--site", folder, "status", "--json").stdout)
+def test_status_of_a_site_on_which_nothing_ran(filled: Path) -> None:
+    state = json.loads(iop4d("--site", filled, "status", "--json").stdout)
     assert state["daemon"] == {"state": "never"}
     assert (state["frames"], state["failed"], state["queue"]) == ({}, [], [])
-    assert "has never run" in iop4d("--site", folder, "status").stdout
+    assert "has never run" in iop4d("--site", filled, "status").stdout
 
 
 @pytest.mark.parametrize("form", ["csv", "ecsv", "votable"])
-def test_results_of_an_empty_site_are_an_empty_table(folder: Path, form: str) -> None:
-    assert iop4d("--site", folder, "catalogue", "import", "builtin:blazars").returncode == 0
-    ran = iop4d("--site", folder, "results", "--format", form)
+def test_results_of_an_empty_site_are_an_empty_table(filled: Path, form: str) -> None:
+    ran = iop4d("--site", filled, "results", "--format", form)
     assert ran.returncode == 0, ran.stderr
     assert "zero_point_err" in ran.stdout
 
 
-def test_wrong_arguments_are_told(folder: Path) -> None:
-    assert iop4d("--site", folder, "catalogue", "import", "builtin:blazars").returncode == 0
+def test_wrong_arguments_are_told(filled: Path) -> None:
     for words, text in ((("results", "--since", "soon"), "--since: 'soon' is not a time"),
                         (("results", "--source", "nobody"), "no source is named 'nobody'"),
-                        (("reduce", folder / "raw"), "no frames there")):
-        ran = iop4d("--site", folder, *words)
+                        (("reduce", filled / "raw"), "no frames there")):
+        ran = iop4d("--site", filled, *words)
         assert ran.returncode == 1
         assert text in ran.stderr
 

@@ -5,20 +5,23 @@ from __future__ import annotations
 import errno
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 import iop4d.cli
-from iop4d.cli import main
+from iop4d.cli import cli, main
 from iop4d.cli.endings import EX_CONFIG, EX_TEMPFAIL, FAILED, INTERRUPTED, ending_of
 from iop4d.config import store
 from iop4d.model.errors import ConfigError, Iop4dError
 from iop4d.store.database import Database
 from tests.docs.blocks import blocks
+from tests.support import on_postgresql
 from tests.support.stores import has_database
 
 Call = Callable[..., tuple[int, str, str]]
@@ -38,12 +41,28 @@ def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
     return run
 
 
+def _with_catalogue(site: Path) -> None:
+    ran = CliRunner().invoke(cli, ["--site", str(site), "catalogue", "import", "builtin:blazars"])
+    assert ran.exit_code == 0, ran.output
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A new site with a catalogue, to copy; a schema of a server cannot be copied with it."""
+    site = tmp_path_factory.mktemp("made") / "site"
+    assert CliRunner().invoke(cli, ["init", str(site)]).exit_code == 0
+    if not on_postgresql.IS_ON:
+        _with_catalogue(site)
+    return site
+
+
 @pytest.fixture
-def folder(tmp_path: Path, call: Call, monkeypatch: pytest.MonkeyPatch) -> Path:
-    assert call("init", tmp_path / "site")[0] == 0
-    monkeypatch.setenv("IOP4D_SITE", str(tmp_path / "site"))
-    assert call("catalogue", "import", "builtin:blazars")[0] == 0
-    return tmp_path / "site"
+def folder(tmp_path: Path, made: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    site = Path(shutil.copytree(made, tmp_path / "site"))
+    if on_postgresql.IS_ON:
+        _with_catalogue(site)
+    monkeypatch.setenv("IOP4D_SITE", str(site))
+    return site
 
 
 @pytest.mark.parametrize(("words", "code", "said"), [
