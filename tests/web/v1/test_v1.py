@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import random
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -224,7 +225,13 @@ def test_no_strange_value_of_any_field_makes_a_fault(client: FlaskClient) -> Non
                 json.loads(answer.text, parse_constant=pytest.fail)
 
 
-def test_the_page_for_people_lists_every_address(client: FlaskClient) -> None:
-    page = client.get("/api").text
-    for path in _json(client, "/api/v1/openapi.json")["paths"]:
+def test_the_page_for_people_says_what_every_address_gives_and_takes(client: FlaskClient) -> None:
+    page = unescape(client.get("/api").text)
+    described = client.get("/api/v1/openapi.json").json["paths"]
+    for path, methods in described.items():
         assert f"<code>{path}</code>" in page
+        for said in methods.values():
+            assert said["summary"] in page
+    assert '<th scope="row"><code>mag.from</code></th>' in page
+    assert '<a href="/api/v1/results?limit=10">Try it</a>' in page
+    assert '<a href="/api/v1/status">Try it</a>' in page

@@ -27,6 +27,8 @@ _OTHERS = {"frame_id": "frames", "reference_id": "frames", "group_id": "groups",
 #: Digits of numbers in the table, by their unit; files have more.
 _DIGITS = {"mag": 3, "": 4, "arcsec": 2, "s": 1, "mJy": 3, "adu": 1, "pixel": 1}
 _FLAGS = {str(flag.name).lower(): said for flag, said in quality.DESCRIPTIONS.items()}
+#: Below this a level or scatter is that of a flat, which is about 1, or of few ADU.
+_FLAT = 10.0
 _STATES = ("state",)
 #: What is read besides, for the cells of a table.
 EXTRA = {"frames": ("preview_path", "changed_at", "node")}
@@ -109,6 +111,8 @@ def _number(column: Column, value: float) -> str:
     digits = _DIGITS.get(column.unit, column.digits or 3)
     if column.unit == "deg":
         digits = 5 if (column.digits or 0) > 5 else 1
+    if column.unit == "adu" and abs(value) < _FLAT:
+        digits = 3
     return f"{value:.{digits}f}"
 
 

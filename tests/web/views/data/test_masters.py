@@ -45,6 +45,12 @@ def test_it_shows_what_it_is_made_of_what_used_it_and_its_past(client: FlaskClie
     assert client.get("/masters/2/image.json").status_code == 404  # it was never built
 
 
+def test_the_scatter_of_a_flat_is_not_rounded_away_in_the_table(client: FlaskClient) -> None:
+    table = client.get("/data/masters?kind=flat").text
+    assert 'data-label="Level">1.020<' in table
+    assert 'data-label="Scatter">0.002<' in table
+
+
 @pytest.mark.parametrize(("state", "act", "wanted"), [
     ("ready", "reject", {"reject": [1], "restore": []}),
     ("rejected", "accept", {"reject": [], "restore": [1]}),
