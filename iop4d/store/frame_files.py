@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from iop4d.model.frame import FrameKind, is_same_exposure
 from iop4d.model.states import REPLACED_FRAMES, FrameState
@@ -12,6 +14,7 @@ from iop4d.store.schema import Frame
 from iop4d.store.statement import Statement
 
 _ROUNDED_S = 2.0  # seconds within which the times of headers may be rounded
+_NEAREST = 60  # frames that begin at the same time, of which one may be another with added noise
 
 
 def known_files(db: Connection, archive: str) -> dict[str, tuple[int, int]]:
@@ -118,24 +121,40 @@ def twins(db: Connection, frame: Frame) -> list[Frame]:
     """Other frames of the same exposure, under other names or in other containers; oldest first.
 
     Their starts are as near as rounded times may be. Short exposures must be alike to the last
-    bit: several of them may begin within a second, and what a camera adds to each is alike.
+    bit: several of them may begin within a second, and what a camera adds to each is alike. Where
+    a camera's clock stands still, the last frames alone are looked at for added noise.
     """
     if not frame.exposure:
         return []
-    second = 1.5 / SECONDS_A_DAY
-    near = db.found(_NEAR, **frame.__data__, since=frame.jd_start - second,
-                    until=frame.jd_start + second)
-    return [other for other in near if other.exposure == frame.exposure or (
-        frame.exptime_s > _ROUNDED_S and other.exposure
-        and is_same_exposure(other.exposure, frame.exposure))]
+    since, until = (frame.jd_start + sign * 1.5 / SECONDS_A_DAY for sign in (-1, 1))
+    found = {other.id: other for other in db.found(_SAME_PIXELS, **frame.__data__)
+             if _is_alike(other, frame) and since <= other.jd_start <= until}
+    if frame.exptime_s > _ROUNDED_S:
+        found |= {other.id: other for other in db.found(
+            _NEAR, **frame.__data__, since=since, until=until)
+            if other.exposure and is_same_exposure(other.exposure, frame.exposure)}
+    return [found[id_] for id_ in sorted(found)]
 
 
-_NEAR = Statement(lambda given: Frame.select(
-    Frame.id, Frame.node, Frame.path, Frame.sha256, Frame.state, Frame.identity, Frame.version,
-    Frame.exposure,
-).where(
+def _is_alike(one: Frame, other: Frame) -> bool:
+    """Whether frames are of one kind, camera and night."""
+    return all(getattr(one, name) == getattr(other, name)
+               for name in ("telescope", "instrument", "kind", "night"))
+
+
+def _known_others(given: Callable[[str], Any], *more: Any) -> Any:
+    return Frame.select(
+        Frame.id, Frame.node, Frame.path, Frame.sha256, Frame.state, Frame.identity,
+        Frame.version, Frame.exposure, *more).where(
+        (Frame.id != given("id")) & Frame.identity.is_null(False)
+        & Frame.state.not_in([*REPLACED_FRAMES, FrameState.REJECTED, FrameState.QUARANTINED]))
+
+
+_SAME_PIXELS = Statement(lambda given: _known_others(
+    given, Frame.jd_start, Frame.telescope, Frame.instrument, Frame.kind, Frame.night).where(
+    Frame.exposure == given("exposure")))
+_NEAR = Statement(lambda given: _known_others(given).where(
     (Frame.telescope == given("telescope")) & (Frame.instrument == given("instrument"))
-    & (Frame.kind == given("kind")) & (Frame.night == given("night")) & (Frame.id != given("id"))
-    & Frame.jd_start.between(given("since"), given("until"))
-    & Frame.identity.is_null(False) & Frame.state.not_in(
-        [*REPLACED_FRAMES, FrameState.REJECTED, FrameState.QUARANTINED])).order_by(Frame.id))
+    & (Frame.kind == given("kind")) & (Frame.night == given("night"))
+    & Frame.jd_start.between(given("since"), given("until")),
+).order_by(Frame.jd_start.desc()).limit(_NEAREST))

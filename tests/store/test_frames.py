@@ -9,8 +9,9 @@ import pytest
 from iop4d.model.flags import Flag
 from iop4d.model.frame import Detector, FrameFacts, FrameKind
 from iop4d.model.states import FrameState
-from iop4d.store import frames, masters, reference_frames, schema
-from iop4d.store.database import Database
+from iop4d.store import frame_files, frames, masters, reference_frames, schema
+from iop4d.store.database import Database, Transaction
+from tests.support.plans import steps
 
 FACTS = FrameFacts(telescope="T", instrument="I", kind=FrameKind.SCIENCE, night="2022-09-08",
                    jd_start=2459831.5, exptime_s=60.0, shape=(300, 200), band="R", origin=(7, 3))
@@ -57,4 +58,31 @@ def test_frames_of_a_master_are_found_by_its_id_alone(tmp_path: Path) -> None:
         master = tx.create(schema.Master, id=12, key="flat", kind="flat", telescope="T",
                            instrument="I", layout="", night="2022-09-08", changed_at=0.0)
         assert masters.frames_with(tx, master) == [ids[0], ids[3]]
+    database.close()
+
+
+@pytest.mark.sqlite
+def test_where_a_camera_s_clock_stands_still_a_frame_is_not_compared_with_all(
+        tmp_path: Path) -> None:
+    """All have one start: the same pixels are found among them, at the cost of a few."""
+    database = Database(tmp_path / "iop4d.db")
+
+    def add(tx: Transaction, number: int) -> schema.Frame:
+        return frames.create(tx, 0.0, archive="a", path=f"/{number}", name=f"{number}", size=1,
+                             mtime_ns=1, completed_at=0.0, exposure=f"{number:064x}",
+                             identity=f"{number}", **frames.facts_columns(FACTS))
+
+    taken = []
+    for many in (range(200), range(200, 1000)):
+        with database.write() as tx:
+            for number in many:
+                add(tx, number)
+            again = add(tx, 7)
+        with steps(database) as count, database.read() as db:
+            (twin,) = frame_files.twins(db, again)
+            taken.append(count[0])
+        assert twin.path == "/7"
+        with database.write() as tx:
+            tx.delete(schema.Frame).where(schema.Frame.id == again.id).execute()
+    assert taken[1] <= 1.2 * taken[0] + 1
     database.close()
