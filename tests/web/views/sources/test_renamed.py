@@ -133,3 +133,13 @@ def test_the_page_of_a_source_under_its_old_name_is_not_a_loop(own: Site) -> Non
     answer = client.get(f"/sources/{OLD}", follow_redirects=True)
     assert answer.status_code == 200
     assert len(answer.history) == 1
+
+
+def test_the_page_of_a_removed_source_leads_to_none_that_is_not_there(own: Site) -> None:
+    with Database(own.database).write() as tx:
+        catalogue_changes.remove(tx, catalogue.find(tx, OLD), by="ana", at=1.0)
+    status, _, page = got(own, "/sources/{}", OLD)
+    assert status == 200
+    assert b"no longer in the catalogue" in page
+    for part in ("catalogue", "calibrators", "exposure"):
+        assert f'href="/sources/{quote(OLD)}/{part}"'.encode() not in page
