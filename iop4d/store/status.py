@@ -9,6 +9,7 @@ from peewee import fn
 
 from iop4d.model.states import DaemonState, FrameState, JobState
 from iop4d.store import alerts, events, groups, nodes
+from iop4d.store.counts import frames_by_state, jobs_by_kind_and_state
 from iop4d.store.database import Connection, Transaction
 from iop4d.store.outbox import undelivered
 from iop4d.store.results import standing
@@ -68,7 +69,7 @@ def status(db: Connection, now: float, *, locked: bool) -> dict[str, Any]:
     return {
         "daemon": {**last, "state": state.value},
         "nodes": [asdict(node) for node in nodes.listed(db, now)],
-        "frames": _counts(db, Frame.state),
+        "frames": frames_by_state(db),
         "queue": [{"kind": kind, "state": state, "jobs": count} for kind, state, count in
                   db.select(Job, Job.kind, Job.state, fn.COUNT(Job.id))
                   .where(Job.state.in_((JobState.QUEUED, JobState.RUNNING, JobState.WAITING)))
@@ -206,16 +207,13 @@ class Overview:
 def overview(db: Connection, now: float, *, locked: bool, counted: bool = True) -> Overview:
     """What every page shows of the site. ``locked``: whether a process holds the site's lock.
 
-    ``counted``: also its jobs and frames, all of which are looked at for that.
+    ``counted``: also its jobs and frames, all of which are looked at for that, now and then.
     """
     last = heartbeat(db)
-    queue: dict[str, dict[str, int]] = {}
-    for kind, state, count in db.select(Job, Job.kind, Job.state, fn.COUNT(Job.id)).group_by(
-            Job.kind, Job.state).order_by(Job.kind, Job.state).tuples() if counted else ():
-        queue.setdefault(kind, {})[state] = count
     return Overview(
-        now=now, daemon=daemon_state(last, now, locked=locked), beat=last, queue=queue,
-        frames=_counts(db, Frame.state) if counted else {}, last_event=events.newest(db),
+        now=now, daemon=daemon_state(last, now, locked=locked), beat=last,
+        queue=jobs_by_kind_and_state(db) if counted else {},
+        frames=frames_by_state(db) if counted else {}, last_event=events.newest(db),
         active_alerts=alerts.count_active(db),
         undelivered=undelivered(db, now), mutes=alerts.mutes(db, now), counted=counted,
         nodes=nodes.listed(db, now) if counted else [])
