@@ -19,6 +19,7 @@ _EDITOR = "an editor: the test changes the file"
 _NETWORK = "downloads from the network"
 _SHELL = "its lines are run by tests/cli/test_endings.py"
 _DASK = "runs until it is stopped: tests/ledger/test_dask.py starts such workers"
+_IMAGE = "make image makes the image, and runs such commands in it"
 _INDEX = "needs build-astrometry-index, or the network: tests/cli/test_index.py has both"
 
 #: Why a command is not run here.
@@ -48,6 +49,8 @@ NOT_RUN: dict[Command, str] = {
     ("scale.md", "tls="): _DASK,
     ("scale.md", "iop4d run"): _DASK,
     ("service.md", "sudo"): _MACHINE,
+    ("service.md", "podman"): _IMAGE,
+    ("service.md", "python -m build"): _IMAGE,
     ("service.md", "iop4d reload"): "needs a daemon: tests/system/test_service.py has one",
 }
 

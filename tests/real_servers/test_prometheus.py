@@ -17,6 +17,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -142,11 +143,21 @@ def prometheus(folder: Path, working: Working) -> Iterator[Prometheus]:
             stdin=subprocess.DEVNULL, cwd=folder, start_new_session=True)
         try:
             await_answer(process, port, log)
+            wait(partial(is_ready, port))
             yield Prometheus(port=port)
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+
+def is_ready(port: int) -> bool:
+    """Whether it answers questions by now: it listens before it can, and refuses with 503."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/-/ready", timeout=10) as answer:
+            return bool(answer.status == 200)
+    except urllib.error.HTTPError:
+        return False
 
 
 def promtool(*words: str, given: bytes = b"") -> None:

@@ -12,6 +12,7 @@ from flask.testing import FlaskClient
 
 from iop4d.web.curves.answer import gathered
 from iop4d.web.curves.choice import Choice
+from iop4d.web.curves.thinning import MOST
 from iop4d.web.still_curve import still_curve
 from tests.web import observatory
 from tests.web.curves.measured import SOURCE, database_of, polarised
@@ -19,7 +20,7 @@ from tests.web.curves.measured import SOURCE, database_of, polarised
 _SVG = "{http://www.w3.org/2000/svg}"
 
 
-def picture(path: Path, *points: dict[str, Any], most: int | None = None,
+def picture(path: Path, *points: dict[str, Any], most: int = MOST,
             **choice: Any) -> ET.Element:
     with database_of(path, *points).read() as db:
         curve = gathered(db, Choice(sources=(SOURCE,), **choice), now_jd=2461368.0, minutes=30.0,

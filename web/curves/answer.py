@@ -16,7 +16,7 @@ from iop4d.web.curves.colours import ColourSeries, colours, pairs_of
 from iop4d.web.curves.columns import Series
 from iop4d.web.curves.others import others_of
 from iop4d.web.curves.packing import Packer
-from iop4d.web.curves.thinning import thinned
+from iop4d.web.curves.thinning import MOST, thinned, thinned_colours
 from iop4d.web.curves.whole import source_curve
 
 _SECOND = 1.0 / 86400.0
@@ -76,10 +76,10 @@ class Curve:
 
 
 def gathered(db: Connection, choice: Choice, *, now_jd: float, minutes: float,
-             most: int | None = None) -> Curve:
+             most: int = MOST) -> Curve:
     """The light curve of a choice. ``minutes``: between two points that make a colour.
 
-    ``most``: about how many points at most, the usual number if None.
+    ``most``: about how many points at most, and how many means of nights and colours.
     """
     since, until = choice.limits(now_jd)
     found = [source_curve(db, source, choice.quantity, since, until) for source in choice.sources]
@@ -91,10 +91,11 @@ def gathered(db: Connection, choice: Choice, *, now_jd: float, minutes: float,
     pair = choice.colour if choice.colour in pairs else pairs[0] if pairs else ""
     others = [one for source in choice.sources if choice.others
               for one in others_of(db, source, choice.quantity, since, until)]
-    few = thinned(series) if most is None else thinned(series, most)
-    return Curve(choice=choice, series=tuple(few), nights=tuple(n for n in nights if n.size),
+    return Curve(choice=choice, series=tuple(thinned(series, most)),
+                 nights=tuple(n for n in thinned(nights, most) if n.size),
                  every_night=tuple(every_night), others=tuple(others),
-                 colours=tuple(colours(series, pair, minutes)) if pair else (),
+                 colours=tuple(thinned_colours(colours(series, pair, minutes), most))
+                 if pair else (),
                  total=sum(one.size for one in series), pairs=tuple(pairs), pair=pair)
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from iop4d.web.curves.colours import ColourSeries
 from iop4d.web.curves.columns import BY_HAND, Array, Series
 
 #: Points that a plot shows without thinning.
@@ -26,11 +28,15 @@ def thinned(series: Sequence[Series], most: int = MOST) -> list[Series]:
         return list(series)
     first = min(one.columns["jd"][0] for one in series if one.size)
     last = max(one.columns["jd"][-1] for one in series if one.size)
-    extremes = sum(2 * sum(bool(np.isfinite(one.columns[name]).any()) for name in _OF_EACH) + 1
-                   for one in series)
+    extremes = sum(2 * sum(_has(one, name) for name in _OF_EACH) + 1 for one in series)
     stretches = max(_FEWEST, most // max(extremes, 1))
     edges = np.linspace(first, last, stretches + 1)[1:-1]
     return [one.only(_kept(one, edges)) for one in series]
+
+
+def _has(series: Series, name: str) -> bool:
+    """Whether it has any such value; means of nights have no upper limits."""
+    return name in series.columns and bool(np.isfinite(series.columns[name]).any())
 
 
 def _kept(series: Series, edges: Array) -> Array:
@@ -41,12 +47,30 @@ def _kept(series: Series, edges: Array) -> Array:
     starts = starts[starts < len(jd)]
     kept = [starts]
     for name in _OF_EACH:
-        values = series.columns[name]
-        if np.isfinite(values).any():
+        if _has(series, name):
+            values = series.columns[name]
             kept += [_extreme(values, starts), _extreme(-values, starts)]
-    by_hand = np.flatnonzero(series.columns["state"] & BY_HAND)
-    kept.append(by_hand[:: max(1, -(-len(by_hand) // _FLAGGED))])
+    if "state" in series.columns:  # means of nights have none
+        by_hand = np.flatnonzero(series.columns["state"] & BY_HAND)
+        kept.append(by_hand[:: max(1, -(-len(by_hand) // _FLAGGED))])
     return np.unique(np.concatenate(kept))
+
+
+def thinned_colours(series: Sequence[ColourSeries], most: int = MOST) -> list[ColourSeries]:
+    """About ``most`` colours in all: of each stretch of time the first, bluest and reddest."""
+    if sum(len(one.jd) for one in series) <= most:
+        return list(series)
+    found = []
+    for one in series:
+        order = np.argsort(one.jd, kind="stable")
+        jd, value = one.jd[order], one.value[order]
+        edges = np.linspace(jd[0], jd[-1], max(_FEWEST, most // (3 * len(series))) + 1)[1:-1]
+        starts = np.unique(np.concatenate([[0], np.searchsorted(jd, edges)]))
+        starts = starts[starts < len(jd)]
+        kept = order[np.unique(np.concatenate(
+            [starts, _extreme(value, starts), _extreme(-value, starts)]))]
+        found.append(replace(one, jd=one.jd[kept], value=one.value[kept], err=one.err[kept]))
+    return found
 
 
 def _extreme(values: Array, starts: Array) -> Array:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from iop4d.web.curves.colours import ColourSeries
 from iop4d.web.curves.columns import BY_HAND, Series
-from iop4d.web.curves.thinning import thinned
+from iop4d.web.curves.thinning import thinned, thinned_colours
 
 
 def series(count: int, **more: np.ndarray) -> Series:
@@ -50,3 +51,26 @@ def test_the_few_polarised_points_of_many_keep_their_extremes() -> None:
 def test_an_empty_series_beside_a_long_one() -> None:
     empty = series(3).only(np.zeros(3, dtype=bool))
     assert thinned([empty, series(9000)], 1000)[0].size == 0
+
+
+def test_means_of_nights_have_no_state_and_are_thinned_alike() -> None:
+    one = series(40_000)
+    columns = {name: values for name, values in one.columns.items()
+               if name not in ("state", "y_limit")}
+    (few,) = thinned([Series(source="a", band="R", telescope="t", instrument="i",
+                             columns=columns)], 3000)
+    assert 1000 < few.size < 3500
+
+
+def test_colours_keep_their_bluest_and_reddest() -> None:
+    jd = np.linspace(2461000.0, 2461500.0, 30_000)
+    value = np.full(30_000, 0.6)
+    value[[1234, 25_000]] = 0.2, 1.1
+    made = ColourSeries(source="a", telescope="t", bands=("B", "R"), jd=jd, value=value,
+                        err=value / 10)
+    assert thinned_colours([made], 40_000) == [made]
+    (few,) = thinned_colours([made], 3000)
+    assert 1000 < len(few.jd) < 3500
+    assert (few.value.min(), few.value.max()) == (0.2, 1.1)
+    assert (np.diff(few.jd) > 0).all()
+    assert few.err == pytest.approx(few.value / 10)

@@ -23,6 +23,7 @@ from iop4d.web.curves.answer import Curve, Mark, gathered, packed
 from iop4d.web.curves.choice import Choice, ChoiceError, choice_of
 from iop4d.web.curves.colours import pairs_of
 from iop4d.web.curves.packing import MIMETYPE
+from iop4d.web.curves.thinning import MOST
 from iop4d.web.heavy import heavy
 from iop4d.web.held import Held
 from iop4d.web.policy import Access, sees
@@ -47,11 +48,16 @@ def page(db: Connection) -> str:
     entries = entries_of(db)
     choice = chosen(entries)
     relax_for_plots()
-    counts = {name: curves.extent(db, name).count for name, _ in entries}
+    counts = {name: _extent(db, name).count for name, _ in entries}
     return render(db, "curves.html", **shown(db, choice), counts=counts,
                   count=sum(counts.values()),
                   names=[source.name for source in catalogue.load(db).sources
                          if source.kind is not SourceKind.CALIBRATOR])
+
+
+def _extent(db: Connection, source: str) -> curves.Extent:
+    """Of a source's light curve; counted again where one of its results changed."""
+    return changes.kept_of(db, source, "extent", partial(curves.extent, db, source))
 
 
 def shown(db: Connection, choice: Choice, own: str = "") -> dict[str, Any]:
@@ -73,7 +79,7 @@ def data(db: Connection) -> Response:
     """The points of the light curves that the query asks for, packed as docs/api.md says."""
     entries = entries_of(db)
     choice = chosen(entries)
-    extents = [curves.extent(db, name) for name, _ in entries]
+    extents = [_extent(db, name) for name, _ in entries]
     marks, others = marks_of(db, choice), tables_of(db, choice)
     now = jd_of_unix(time.time())
     tag = _tag(repr((extents, [changes.mark(db, name) for name, _ in entries], choice,
@@ -173,7 +179,7 @@ def chosen(entries: Entries) -> Choice:
         abort(400, str(error))
 
 
-def of_choice(db: Connection, choice: Choice, now_jd: float, *, most: int | None = None) -> Curve:
+def of_choice(db: Connection, choice: Choice, now_jd: float, *, most: int = MOST) -> Curve:
     """The light curve of a choice."""
     found = gathered(db, choice, now_jd=now_jd, most=most,
                      minutes=parts().site.photometry.spectral_index_minutes)
