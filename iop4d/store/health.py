@@ -70,7 +70,7 @@ def unsolved_frames(db: Connection, since: float) -> list[tuple[str, int, int]]:
     have no astrometric solution."""
     lost = pw.fn.SUM(pw.Case(None, [(Frame.reason.startswith(f"{UNSOLVED}:"), 1)], 0))
     # By an expression: in the order of an index of telescopes all frames would be read.
-    telescope = pw.fn.COALESCE(Frame.telescope, "")
+    telescope = pw.fn.COALESCE(Frame.telescope, pw.SQL("''"))
     return list(db.select(Frame, telescope, pw.fn.COUNT(Frame.id), lost).where(
         (Frame.kind == FrameKind.SCIENCE) & Frame.state.not_in(_NOT_TRIED)
         & (Frame.seen_at > since) & (Frame.changed_at > since)).group_by(telescope).tuples())

@@ -16,6 +16,7 @@ from click.testing import CliRunner
 
 from iop4d.cli import cli
 from iop4d.config.load import load_site
+from iop4d.config.store import ServerPlace
 from iop4d.fields.coverage import uncovered
 from iop4d.model.source import Source, SourceKind
 from iop4d.operations import backup
@@ -205,7 +206,8 @@ def test_each_of_ten_other_troubles_is_named_with_what_to_do(
         assert all(one.do for one in named)
     assert any("0.0 GB are free on the disk of" in one.what for one in found)
     assert any(f"this account may not write to {forbidden}" in one.what for one in found)
-    assert any("file system of the network (nfs4)" in one.what for one in found)
+    is_file = not isinstance(lab.database.place, ServerPlace)
+    assert any("file system of the network (nfs4)" in one.what for one in found) == is_file
     (said,) = [one for one in found if one.check == "backups"]
     assert str(newest) not in said.what
 
@@ -218,6 +220,7 @@ def test_a_backup_that_is_damaged_at_its_end_is_named(lab: Lab) -> None:
     assert str(path) in said.what
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize(("version", "words"), [(3, "older"), (999, "newer")])
 def test_a_database_of_another_version_is_named(lab: Lab, version: int, words: str) -> None:
     with lab.database.write():
@@ -227,6 +230,7 @@ def test_a_database_of_another_version_is_named(lab: Lab, version: int, words: s
     assert words in said.what
 
 
+@pytest.mark.sqlite
 def test_a_file_that_is_no_database_is_one_fault(lab: Lab) -> None:
     lab.database.close()
     for end in ("-wal", "-shm"):
