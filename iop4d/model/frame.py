@@ -128,6 +128,10 @@ _WARMTH = "T"
 _ALIKE = 0.8  # of the pairs that differ upwards in either fingerprint: of other noise 1/3 would
 
 
+#: Seconds within which the times of headers may be rounded.
+ROUNDED_S = 2.0
+
+
 def is_same_exposure(one: str, other: str) -> bool:
     """Whether two of ``fits.fingerprint`` are of one exposure, some noise added."""
     if not one or len(one) != len(other):

@@ -53,8 +53,7 @@ def _kept(db: Connection, name: str, count: Callable[[], Counter[str]]) -> Count
     if known is not None and time.monotonic() < known[1]:
         return known[0]
     began = time.monotonic()
-    found = count()
+    found, ended = count(), time.monotonic()
     if db.kept is not None and found.total() > _FEW:
-        took = time.monotonic() - began
-        db.kept[name] = (found, time.monotonic() + _REST * took)
+        db.kept[name] = (found, ended + _REST * (ended - began))
     return found

@@ -6,14 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from iop4d.model.frame import FrameKind, is_same_exposure
+from iop4d.model.frame import ROUNDED_S, FrameKind, is_same_exposure
 from iop4d.model.states import REPLACED_FRAMES, FrameState
 from iop4d.model.units import SECONDS_A_DAY
 from iop4d.store.database import Connection
 from iop4d.store.schema import Frame
 from iop4d.store.statement import Statement
 
-_ROUNDED_S = 2.0  # seconds within which the times of headers may be rounded
 _NEAREST = 60  # frames that begin at the same time, of which one may be another with added noise
 
 
@@ -129,7 +128,7 @@ def twins(db: Connection, frame: Frame) -> list[Frame]:
     since, until = (frame.jd_start + sign * 1.5 / SECONDS_A_DAY for sign in (-1, 1))
     found = {other.id: other for other in db.found(_SAME_PIXELS, **frame.__data__)
              if _is_alike(other, frame) and since <= other.jd_start <= until}
-    if frame.exptime_s > _ROUNDED_S:
+    if frame.exptime_s > ROUNDED_S:
         found |= {other.id: other for other in db.found(
             _NEAR, **frame.__data__, since=since, until=until)
             if other.exposure and is_same_exposure(other.exposure, frame.exposure)}

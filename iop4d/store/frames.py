@@ -10,7 +10,7 @@ from typing import Any
 
 from iop4d.model.errors import UNKNOWN_INSTRUMENT
 from iop4d.model.flags import Flag
-from iop4d.model.frame import AstrometryFrom, Detector, FrameFacts, FrameKind
+from iop4d.model.frame import ROUNDED_S, AstrometryFrom, Detector, FrameFacts, FrameKind
 from iop4d.model.messages import Reduced, Solution
 from iop4d.model.result import Measurement
 from iop4d.model.states import REPLACED_FRAMES, FrameState, JobState
@@ -32,7 +32,6 @@ _KNOWN = "cameras_described"  # key of which instruments are known
 _SECOND_CHOICES = [found.value for found in AstrometryFrom if found.is_second_choice]
 _MEASURED = [field.name for field in fields(Measurement) if field.name != "growth"]
 _NEAREST = 30  # exposures: more than are measured at the same time
-_ROUNDED_S = 2.0  # seconds within which the times of headers may be rounded
 
 
 def by_id(db: Connection, id_: int) -> Frame:
@@ -156,7 +155,7 @@ def that_last_until(db: Connection, frame: Frame) -> list[Frame]:
 
 def _least_s(exptime_s: float) -> float:
     """Seconds that an exposure takes at least."""
-    return exptime_s - max(_ROUNDED_S, 0.05 * exptime_s)
+    return exptime_s - max(ROUNDED_S, 0.05 * exptime_s)
 
 
 def _like(given: Callable[[str], Any], *more: Any) -> Any:

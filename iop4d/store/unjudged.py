@@ -8,6 +8,7 @@ from iop4d.store.database import Connection, Transaction
 from iop4d.store.schema import Result, Unjudged
 
 _AT_ONCE = 2000  # results of one transaction
+_OVER = 30.0  # days after which no alert rests on a point
 
 
 def put(tx: Transaction, ids: Iterable[int]) -> None:
@@ -17,7 +18,9 @@ def put(tx: Transaction, ids: Iterable[int]) -> None:
 
 def put_of_the_future(tx: Transaction, after_jd: float, until_jd: float) -> None:
     """The results between two moments (JD, middle of the exposure) are to be judged: they were in
-    the future of a clock that was behind."""
+    the future of a clock that was behind. Those of the last month alone, where it was in 1970: no
+    alert rests on older ones."""
+    after_jd = max(after_jd, until_jd - _OVER)
     put(tx, [id_ for (id_,) in tx.select(Result, Result.id).where(
         (Result.jd_mid > after_jd) & (Result.jd_mid <= until_jd)).order_by(Result.id).tuples()])
 

@@ -204,6 +204,17 @@ def test_a_flare_that_comes_while_the_clock_is_set_back_fires_when_it_is_right_a
     night.database.close()
 
 
+def test_a_clock_that_was_in_1970_has_the_points_of_the_last_month_judged(tmp_path: Path) -> None:
+    site, clock = site_of(tmp_path, rule(), channel()), FakeClock(UNIX_OF_JD)
+    night = Night(site, clock)
+    night.see(-40 * DAY, 14.0)
+    recent = [night.see(-20 * DAY, 14.0), night.see(-60.0, 14.0)]
+    with night.database.write() as tx:
+        unjudged.put_of_the_future(tx, latest_jd(0.0), latest_jd(clock()))
+        assert sorted(unjudged.take(tx)) == recent
+    night.database.close()
+
+
 def night_jd(night: Night, rule_name: str) -> float:
     """When the last alert of a rule fired."""
     return float(rows(night.database, Alert, Alert.rule == rule_name)[-1].fired_jd)

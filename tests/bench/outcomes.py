@@ -14,7 +14,7 @@ from rich.table import Table
 from iop4d import __version__
 
 ROOT = Path(__file__).resolve().parents[2]
-NOBODY = 65534  # the account, where we are root
+UNPRIVILEGED = 65534  # user id of an account without rights, for where we are root
 
 
 @dataclass(frozen=True)
@@ -28,13 +28,13 @@ class Outcome:
 
 def run(words: list[str], *, as_user: bool = False, at: Path | None = None,
          fails: bool = False) -> str:
-    """Run a command, as the account nobody where we are root; its output."""
+    """Run a command, as an account without rights where we are root; its output."""
     root = as_user and os.geteuid() == 0
     env = {name: value for name, value in os.environ.items()
            if name not in ("PYTHONPATH", "IOP4D_SITE", "VIRTUAL_ENV")}
     done = subprocess.run(
         words, cwd=at, check=False, capture_output=True, text=True, timeout=600,
-        user=NOBODY if root else None, group=NOBODY if root else None,
+        user=UNPRIVILEGED if root else None, group=UNPRIVILEGED if root else None,
         extra_groups=[] if root else None,
         env=env | ({"HOME": str(at)} if root else {}))
     if done.returncode and not fails:

@@ -21,7 +21,7 @@ import zipfile
 from pathlib import Path
 
 from iop4d import __version__
-from tests.bench.outcomes import NOBODY, ROOT, Outcome, report, run
+from tests.bench.outcomes import ROOT, UNPRIVILEGED, Outcome, report, run
 
 PYTHONS = ("3.11", "3.12", "3.13")
 #: The demo as an installation is tried with it.
@@ -82,7 +82,7 @@ def find_python(version: str) -> tuple[str, bool]:
         Path.home().glob(f".pyenv/versions/{version}*/bin/python{version}")))]
     works = [path for path in named if path and _answers(path, version)]
     for path in works:
-        if os.geteuid() != 0 or _answers(path, version, user=NOBODY):
+        if os.geteuid() != 0 or _answers(path, version, user=UNPRIVILEGED):
             return path, True
     return (works[0], False) if works else ("", False)
 
@@ -110,7 +110,7 @@ def _use(home: Path, *, as_user: bool) -> str:
     if as_user and os.geteuid() == 0:
         for path in (home, *home.parents[:1]):
             path.chmod(0o755)
-        os.chown(home, NOBODY, NOBODY)
+        os.chown(home, UNPRIVILEGED, UNPRIVILEGED)
     iop4d = str(home / "venv" / "bin" / "iop4d")
     said = run([iop4d, "--version"], as_user=as_user, at=home)
     if __version__ not in said:

@@ -82,8 +82,7 @@ def store(around: Surroundings) -> Iterator[Finding]:
         database.check_schema()
     except StoreUnavailableError as error:
         if not error.absent:
-            yield fault(_STORE, str(error), "do that, then: iop4d doctor")
-            return
+            raise  # and is said once, for all checks of the database
     with database.read():
         wrong = database.kind.wrong()
     for text in wrong[:_NAMED]:
