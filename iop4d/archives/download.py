@@ -193,7 +193,9 @@ def _open(part: Path, target: Path, size: int) -> BinaryIO:
     Raises TakenError where another process has locked it, or one of another version.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    for other in target.parent.iterdir():
+    with os.scandir(target.parent) as entries:  # 20,000 in a folder, looked at for each file
+        beside = [entry.name for entry in entries if entry.name.startswith(f".{target.name}.")]
+    for other in map(target.with_name, beside):
         found = _PART.fullmatch(other.name)
         if found and found["name"] == target.name and other != part:
             with contextlib.suppress(FileNotFoundError), other.open("r+b") as file:

@@ -40,6 +40,7 @@ from iop4d.archives.session import (
     PathError,
     RemoteEntry,
     TransferError,
+    UnreadableError,
     is_around,
 )
 from iop4d.config import FtpArchive
@@ -49,6 +50,8 @@ _PASSIVE = ("EPSV", "PASV")  # commands that ask for a port of the server, the b
 _LARGEST_LISTING = 1 << 28  # bytes
 _GOODBYE = 1.0  # seconds for this machine to close a socket that was cut off
 _REFUSED = ("450", "550", "553")  # of a path
+_UNREADABLE = ("451",)  # by the server itself: a local error
+_NO_PASSIVE = ("421", "530")  # answers to EPSV after which PASV would have no other
 _FORBIDDEN = re.compile(r"(?i)permission denied|access (is )?denied|not permitted")
 _NOT_WHOLE = re.compile(r"(?i)truncated|failed to open directory")  # of a listing
 _ZONE = 900.0  # seconds: clocks of places on the Earth differ by whole quarters of an hour
@@ -139,14 +142,15 @@ class FtpSession:
         path = f"{folder.rstrip('/')}/{link.name}"
         self._links.add(path)
         try:
-            return replace(await self._size_and_time(path), link=True)
+            if (found := await self._size_and_time(path)) is not None:
+                return replace(found, link=True)
         except StatusCodeError as error:
-            if not is_answer(error, _REFUSED):
+            if not is_answer(error, (*_REFUSED, *_UNREADABLE, *UNKNOWN_COMMAND)):
                 raise
         try:
             await self._command(f"CWD {self._raw(path)}", "2xx")
         except StatusCodeError as error:
-            if not is_answer(error, _REFUSED):
+            if not is_answer(error, (*_REFUSED, *_UNREADABLE)):
                 raise
             return None
         target = await self._working_folder()
@@ -160,28 +164,35 @@ class FtpSession:
         return str(self._client.parse_directory_response(info[-1]))
 
     async def stat(self, path: str) -> RemoteEntry | None:
-        """A file as it is now, to the second where the server knows MLST or MDTM."""
+        """A file as it is now, to the second where the server knows MLST or MDTM.
+
+        A command that a server forbids (``cmds_denied``, ``<Limit>``) is one that it does not have.
+        """
         async with self._busy:
             with self._guarded(path):
                 if self._has_mlst and path not in self._links:
+                    command = f"MLST {self._raw(path)}"
                     try:
-                        info = await self._command(f"MLST {self._raw(path)}", "250")
-                        return mlsx_entry(info[1].encode(BYTES), self._archive.encoding)
+                        info = await self._command(command, "250")
+                        with contextlib.suppress(ValueError, LookupError):  # in words of its own
+                            return mlsx_entry(info[1].encode(BYTES), self._archive.encoding)
                     except StatusCodeError as error:
-                        if not is_answer(error, UNKNOWN_COMMAND):
+                        if not _is_not_given(error):
                             raise
-                        self._has_mlst = False
+                        self._has_mlst = not is_answer(error, UNKNOWN_COMMAND)
                 try:
                     return await self._size_and_time(path)
                 except StatusCodeError as error:
-                    if is_answer(error, UNKNOWN_COMMAND):
+                    if _is_not_given(error):
                         return None
                     raise
 
-    async def _size_and_time(self, path: str) -> RemoteEntry:
-        """A file, or what a link leads to."""
-        size = await self._command(f"SIZE {self._raw(path)}", "213")
-        return RemoteEntry(name=path.rpartition("/")[2], size=int(size[-1].strip()),
+    async def _size_and_time(self, path: str) -> RemoteEntry | None:
+        """A file, or what a link leads to; None where the answer holds no size."""
+        size = (await self._command(f"SIZE {self._raw(path)}", "213"))[-1].strip()
+        if not size.isdigit():
+            return None
+        return RemoteEntry(name=path.rpartition("/")[2], size=int(size),
                            mtime=await self._time(path))
 
     async def _time(self, path: str) -> float | None:
@@ -195,11 +206,14 @@ class FtpSession:
         try:
             moment = await self._command(f"MDTM {self._raw(path)}", "213")
         except StatusCodeError as error:
-            if not is_answer(error, UNKNOWN_COMMAND):
+            if not _is_not_given(error):
                 raise
-            self._has_mdtm = False
+            self._has_mdtm = not is_answer(error, UNKNOWN_COMMAND)
             return None
-        mtime = moment_of(moment[-1].strip().encode(BYTES))
+        try:
+            mtime = moment_of(moment[-1].strip().encode(BYTES))
+        except ValueError:  # written as nobody else does
+            return None
         if self._has_mlsd:
             return mtime
         if path in self._listed:
@@ -298,7 +312,14 @@ class FtpSession:
         try:
             async with asyncio.timeout(self._archive.connect_timeout):
                 return await asyncio.open_connection(peer[0], port)
-        except TimeoutError:
+        except OSError as error:  # TimeoutError is one
+            if len(self._passive) > 1:
+                # Routers that open the port of a PASV as it goes by may not know EPSV.
+                self._passive = self._passive[1:]
+                with contextlib.suppress(StatusCodeError):
+                    return await self._data_connection()
+            if not isinstance(error, TimeoutError):
+                raise
             raise TransferError(
                 f"port {port} of {self._archive.host}, which it names for files, does not answer "
                 f"within {self._archive.connect_timeout:g} s: does a firewall close the passive "
@@ -309,7 +330,7 @@ class FtpSession:
             try:
                 said = await self._command(command, "229" if command == "EPSV" else "227")
             except StatusCodeError as error:
-                if command != self._passive[-1] and is_answer(error, (*UNKNOWN_COMMAND, "522")):
+                if command != self._passive[-1] and not is_answer(error, _NO_PASSIVE):
                     self._passive = self._passive[1:]
                     continue
                 raise
@@ -364,6 +385,8 @@ class FtpSession:
             if is_answer(error, _REFUSED) and "timeout" not in said(error).lower():
                 kind = ForbiddenError if _FORBIDDEN.search(said(error)) else PathError
                 raise kind(f"{shown}: {said(error)}") from None
+            if is_answer(error, _UNREADABLE):
+                raise UnreadableError(f"{shown}: {said(error)}") from None
             self._abort()
             cause = LoginError if is_answer(error, ("530",)) else TransferError
             raise cause(f"{shown}: {self._archive.host} says {said(error)}") from None
@@ -391,6 +414,12 @@ class FtpSession:
             writer.transport.abort()
         with contextlib.suppress(ConnectionError):
             self._client.stream.writer.transport.abort()
+
+
+def _is_not_given(error: StatusCodeError) -> bool:
+    """Whether a server does not have a command, or not for this login."""
+    return is_answer(error, UNKNOWN_COMMAND) or (
+        is_answer(error, _REFUSED) and _FORBIDDEN.search(said(error)) is not None)
 
 
 async def _cut_off(writer: asyncio.StreamWriter) -> None:

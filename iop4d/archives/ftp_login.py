@@ -93,9 +93,16 @@ async def _protect(client: aioftp.Client, archive: FtpArchive) -> None:
 
 async def _login(client: aioftp.Client, archive: FtpArchive, password: str) -> None:
     try:
-        await client.login(archive.user, password)
+        user, sent = (text.encode(archive.encoding).decode(BYTES)
+                      for text in (archive.user, password))
+    except UnicodeEncodeError:
+        raise LoginError(f"the user or the password has characters outside the encoding "
+                         f"{archive.encoding}; check the key 'encoding' of the archive "
+                         f"'{archive.name}'") from None
+    try:
+        await client.login(user, sent)
     except StatusCodeError as error:
-        answer = said(error).replace(password, "***") if password else said(error)
+        answer = said(error, secret=sent)
         raise LoginError(
             f"{archive.host} refuses the login of '{archive.user}' ({answer}); check the keys "
             f"'user' and password_file, password_env or password_credential of the archive "
@@ -138,9 +145,10 @@ def errors_named(archive: FtpArchive, password: str | None) -> Iterator[None]:
                         f"'host', 'port' and 'tls' {keys}") from None
 
 
-def said(error: StatusCodeError) -> str:
-    """What the server answered."""
-    return ascii(f"{error.received_codes[-1]} {' '.join(error.info).strip(' -')}"[:200])[1:-1]
+def said(error: StatusCodeError, *, secret: str = "") -> str:
+    """What the server answered; ``secret``: what is taken from it, as it went over the line."""
+    text = f"{error.received_codes[-1]} {' '.join(error.info).strip(' -')}"
+    return ascii((text.replace(secret, "***") if secret else text)[:200])[1:-1]
 
 
 def is_answer(error: StatusCodeError, codes: tuple[str, ...]) -> bool:

@@ -82,6 +82,11 @@ class ForbiddenError(PathError):
     """It is there, but this login may not read it. The session stays of use."""
 
 
+class UnreadableError(PathError):
+    """It is there, and the server fails to read it, from a bad disk, say. The session stays of use.
+    """
+
+
 class TakenError(PathError):
     """Another process of this machine downloads the file. The session stays of use."""
 

@@ -31,6 +31,7 @@ from iop4d.archives.session import (
     RemoteEntry,
     RemoteError,
     TransferError,
+    UnreadableError,
     is_around,
 )
 from iop4d.config import SftpArchive
@@ -368,6 +369,9 @@ class SftpSession:
             raise ForbiddenError(f"{self._of(path)}: {printable(str(error))}") from None
         except _NO_SUCH as error:
             raise PathError(f"{self._of(path)}: {printable(str(error))}") from None
+        except asyncssh.SFTPFailure as error:  # an answer; the line is in order
+            raise UnreadableError(f"{self._of(path)}: the server cannot read it: "
+                                  f"{printable(str(error))}") from None
         except _BROKEN as error:
             raise TransferError(
                 f"{self._of(path)}: {printable(str(error)) or type(error).__name__}") from None

@@ -17,6 +17,8 @@ from iop4d.archives.session import (
     PathError,
     RemoteEntry,
     Session,
+    TransferError,
+    UnreadableError,
     is_same_time,
 )
 from iop4d.archives.shifted import as_of_now
@@ -56,9 +58,13 @@ async def list_night(session: Session, folder: str) -> list[tuple[str, Listing]]
 
     Hidden folders are left out, as on a local disk. Links to folders are followed from the night's
     own alone: further down they may lead in circles. A folder that may not be read has an empty
-    listing that says so. Raises PathError if the night has no folder, RemoteError.
+    listing that says so, as one below the night's has that the server fails to read: it holds up
+    no other. Raises PathError if the night has no folder, RemoteError.
     """
-    found = [("", await _listing(session, folder))]
+    try:
+        found = [("", await _listing(session, folder))]
+    except UnreadableError as error:
+        raise TransferError(str(error)) from None
     left = [("", entry) for entry in found[0][1].entries if entry.folder]
     while left:
         above, entry = left.pop(0)
@@ -67,6 +73,8 @@ async def list_night(session: Session, folder: str) -> list[tuple[str, Listing]]
             continue
         try:
             listing = await _listing(session, f"{folder.rstrip('/')}/{below.rstrip('/')}")
+        except UnreadableError as error:
+            listing = Listing(entries=(), cut_off=str(error))
         except PathError:  # it went
             continue
         found.append((below, listing))

@@ -23,6 +23,7 @@ from iop4d.archives.session import (
     RemoteError,
     Session,
     TransferError,
+    UnreadableError,
     connect,
 )
 from iop4d.config import FtpArchive
@@ -85,6 +86,98 @@ def test_what_is_not_there_is_told_and_the_session_goes_on(secret: Path) -> None
             assert server.connections == 1
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("faults", [
+    Faults(no_mlsd=True, after={"SIZE": "550 Permission denied."}),
+    Faults(no_mlsd=True, after={"MDTM": "550 MDTM: Operation not permitted"}),
+    Faults(no_mlsd=True, after={"MDTM": "213 29 Nov 2026"}),
+    Faults(no_mlsd=True, after={"SIZE": "213 unknown"}),
+    Faults(after={"MLST": "550 MLST: Operation not permitted"}),
+    Faults(after={"MLST": "250 here it is"}),
+], ids=["size", "mdtm", "odd mdtm", "odd size", "mlst", "odd mlst"])
+def test_a_file_comes_from_a_server_that_forbids_to_ask_for_its_size_or_time(
+        secret: Path, tmp_path: Path, faults: Faults) -> None:
+    async def main() -> None:
+        async with FtpServer(dict(FILES), faults=faults) as server, \
+                session_of(archive(server, secret)) as session:
+            for entry in (await session.list(NIGHT)).entries:
+                target = tmp_path / entry.name
+                await download(session, f"{NIGHT}/{entry.name}", entry, target)
+                assert target.read_bytes() == FILES[f"{NIGHT}/{entry.name}"][0]
+                assert target.stat().st_mtime == entry.mtime
+            assert server.connections == 1
+
+    asyncio.run(main())
+
+
+def test_a_file_that_the_server_fails_to_read_leaves_the_session_of_use(secret: Path) -> None:
+    async def main() -> None:
+        async with FtpServer(dict(FILES)) as server, \
+                session_of(archive(server, secret)) as session:
+            for faults in (Faults(answer="451 Failure reading local file."),
+                           Faults(short=1000, ending="451 Failure reading local file.")):
+                server.script[f"{NIGHT}/a.fit"] = [faults]
+                with pytest.raises(UnreadableError, match="451 Failure reading local file"):
+                    await whole(session, f"{NIGHT}/a.fit")
+                server.script[f"{NIGHT}/a.fit"] = [Faults()]
+                assert await whole(session, f"{NIGHT}/a.fit") == CONTENT
+            assert server.connections == 1
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("answer", ["451 local error in processing", "502 no SIZE here",
+                                    "213 unknown"])
+def test_a_link_of_which_the_server_tells_nothing_holds_up_no_listing(secret: Path,
+                                                                      answer: str) -> None:
+    listing = (b"-rw-r--r-- 1 obs obs 2880 Nov 08 10:00 a.fit\r\n"
+               b"lrwxrwxrwx 1 obs obs 12 Nov 08 10:00 b.fit -> /store/b.fit\r\n")
+
+    async def main() -> None:
+        faults = Faults(no_mlsd=True, listing=listing, after={"SIZE": answer})
+        async with FtpServer(dict(FILES), faults=faults) as server, \
+                session_of(archive(server, secret)) as session:
+            found = await session.list(NIGHT)
+            assert [entry.name for entry in found.entries] == ["a.fit"]
+            assert server.connections == 1
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("faults", [
+    Faults(refuse_epsv="550 not here"), Faults(refuse_epsv="425 cannot"), Faults(closed_epsv=True),
+], ids=["550", "425", "closed"])
+def test_where_epsv_leads_nowhere_pasv_is_asked(secret: Path, faults: Faults) -> None:
+    async def main() -> None:
+        async with FtpServer(dict(FILES), faults=faults) as server, \
+                session_of(archive(server, secret)) as session:
+            assert len((await session.list(NIGHT)).entries) == 2
+            assert await whole(session, f"{NIGHT}/a.fit") == CONTENT
+            assert server.commands["EPSV"] == 1
+            assert server.commands["PASV"] == 2
+
+    asyncio.run(main())
+
+
+def test_user_and_password_go_in_the_archive_s_encoding_and_stay_secret(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("contraseña-€\n", encoding="utf-8")
+
+    async def refused(**keys: object) -> tuple[str, bytes]:
+        async with FtpServer(dict(FILES)) as server:
+            with pytest.raises(LoginError) as error:
+                await connect(archive(server, secret, user="muñoz", **keys))
+            return str(error.value), server.heard
+
+    said, heard = asyncio.run(refused())
+    assert b"USER " + "muñoz\r\nPASS contraseña-€\r\n".encode() in heard
+    assert "530 not with '***'" in said
+    said, heard = asyncio.run(refused(encoding="latin-1"))
+    assert "characters outside the encoding latin-1" in said
+    assert "'encoding'" in said
+    assert "€" not in said
+    assert b"PASS" not in heard
 
 
 def test_a_full_disk_here_is_no_fault_of_the_server(secret: Path) -> None:
@@ -189,7 +282,8 @@ def test_a_transfer_that_is_not_whole_is_never_taken(secret: Path, tmp_path: Pat
         async with FtpServer(dict(FILES), faults=faults) as server, \
                 session_of(archive(server, secret)) as session:
             entry = (await session.list(NIGHT)).entries[0]
-            with pytest.raises(PathError if faults.answer == "550 no" else TransferError):
+            of_file = faults.answer[:3] in ("550", "451") or faults.ending.startswith("451")
+            with pytest.raises(PathError if of_file else TransferError):
                 await download(session, f"{NIGHT}/a.fit", entry, tmp_path / "a.fit")
             assert not (tmp_path / "a.fit").exists()
 

@@ -26,6 +26,7 @@ from iop4d.archives.session import (
     RemoteEntry,
     RemoteError,
     TransferError,
+    UnreadableError,
 )
 from iop4d.archives.survey import survey_night
 from iop4d.config import FtpArchive
@@ -49,6 +50,7 @@ class FakeServer:
     most: int = 0
     minutes: bool = False  # its listings tell no seconds
     cut_off: str = ""
+    unreadable: set[str] = field(default_factory=set)  # paths: its disk is bad there
 
     def put(self, name: str, content: bytes | None = None, mtime: float = NOW - 60) -> None:
         self.files[f"{FOLDER}/{name}"] = (content or name.encode() * 1000, mtime)
@@ -74,6 +76,8 @@ class FakeSession:
         self.server.commands["list"] += 1
         await self._live()
         self.server.commands[f"list {path}"] += 1
+        if path in self.server.unreadable:
+            raise UnreadableError(f"{path}: 451 local error")
         step = 60.0 if self.server.minutes else 1.0
         found = [RemoteEntry(name=name.rpartition("/")[2], size=len(content),
                              mtime=mtime // step * step, precision=step)
@@ -99,6 +103,8 @@ class FakeSession:
         await self._live()
         if path not in self.server.files:
             raise PathError(f"{path}: no such file")
+        if path in self.server.unreadable:
+            raise UnreadableError(f"{path}: 451 local error")
         content = self.server.files[path][0][offset:]
 
         async def blocks() -> AsyncIterator[bytes]:
@@ -452,6 +458,36 @@ def test_one_file_that_can_never_come_costs_no_listings(server: FakeServer,
     bench.run(lambda: server.commands[f"read {FOLDER}/never.fit"] >= 2, looks(bench, 4))
     assert server.commands["list /20261121"] == 1
     assert bench.remote.status["failing"]
+
+
+def test_files_and_folders_that_the_server_fails_to_read_hold_up_no_other(
+        server: FakeServer, tmp_path: Path) -> None:
+    for number in range(5):
+        server.put(f"bad{number}.fit")
+        server.unreadable.add(f"{FOLDER}/bad{number}.fit")
+    server.put("bad/in.fit")
+    server.unreadable.add(f"{FOLDER}/bad")
+    server.put("good/a.fit")
+    bench = Bench(tmp_path, server)
+    states = set()
+    bench.run(lambda: bool(bench.delivered), looks(bench, 6),
+              lambda: states.add(bench.remote.status["state"]) or True,
+              lambda: server.put("later.fit") or True, lambda: len(bench.delivered) == 2)
+    assert bench.names == ["a.fit", "later.fit"]
+    assert states == {"ok"}
+    assert server.commands["connect"] <= 2  # one beside the kept one, for several files
+    assert len(bench.remote.status["failing"]) == 5
+    assert bench.remote.status["cut_off"] == {f"{FOLDER}/bad": f"{FOLDER}/bad: 451 local error"}
+
+
+def test_a_night_that_the_server_fails_to_read_is_no_night_without_a_folder(
+        server: FakeServer, tmp_path: Path) -> None:
+    server.put("a.fit")
+    server.unreadable.add(FOLDER)
+    bench = Bench(tmp_path, server)
+    bench.run(lambda: bench.remote.status["state"] == "degraded",
+              lambda: server.unreadable.clear() or True, lambda: bool(bench.delivered))
+    assert bench.names == ["a.fit"]
 
 
 def test_sessions_for_many_files_are_kept(server: FakeServer, tmp_path: Path) -> None:

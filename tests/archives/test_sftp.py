@@ -16,6 +16,7 @@ from iop4d.archives.session import (
     RemoteError,
     Session,
     TransferError,
+    UnreadableError,
 )
 from tests.archives.sessions import beats_beside, session_of, whole
 from tests.archives.sftp_archive import archive_of, fails
@@ -144,8 +145,7 @@ def test_what_is_not_there_or_not_to_be_read_leaves_the_session_of_use(root: Pat
 def test_a_file_that_ends_early_or_cannot_be_read_is_no_whole_file(root: Path,
                                                                    secret: Path) -> None:
     async def main() -> None:
-        for faults in (Faults(short={"a.fits": 100_000}), Faults(short={"a.fits": 0}),
-                       Faults(failing=True)):
+        for faults in (Faults(short={"a.fits": 100_000}), Faults(short={"a.fits": 0})):
             async with SftpServer(root, faults=faults) as server, \
                     session_of(archive_of(server, secret)) as session:
                 with pytest.raises(TransferError, match=r"a\.fits"):
@@ -153,6 +153,31 @@ def test_a_file_that_ends_early_or_cannot_be_read_is_no_whole_file(root: Path,
         async with SftpServer(root) as server, session_of(archive_of(server, secret)) as session:
             with pytest.raises(TransferError, match="256000 bytes"):
                 await whole(session, FRAME, 256_001)
+    asyncio.run(main())
+
+
+def test_what_the_server_fails_to_read_leaves_the_session_of_use(root: Path,
+                                                                  secret: Path) -> None:
+    async def main() -> None:
+        async with SftpServer(root, faults=Faults(failing=True)) as server, \
+                session_of(archive_of(server, secret)) as session:
+            for _ in range(3):
+                with pytest.raises(UnreadableError, match=r"a\.fits: .* the disk is broken"):
+                    await whole(session, FRAME)
+            assert len((await session.list("/20230313")).entries) == 2
+    asyncio.run(main())
+
+
+def test_a_link_that_the_server_fails_to_follow_holds_up_no_listing(root: Path,
+                                                                    secret: Path) -> None:
+    (root / "20230313" / "c.fits").symlink_to("a.fits")
+
+    async def main() -> None:
+        async with SftpServer(root, faults=Faults(no_stat=True)) as server, \
+                session_of(archive_of(server, secret)) as session:
+            found = await session.list("/20230313")
+            assert len(found.entries) == 2
+            assert found.examples == ("c.fits",)
     asyncio.run(main())
 
 

@@ -32,6 +32,8 @@ class Faults:
     listing: bytes | None = None  # what MLSD and LIST send
     no_mlsd: bool = False
     no_epsv: bool = False
+    refuse_epsv: str = ""  # another answer to it, such as "550 no"
+    closed_epsv: bool = False  # it names a port that is closed, as a router leaves it
     pasv_host: str = ""  # that PASV names, such as 10,0,0,1
     greeting: bytes = b"220 ready\r\n"
     rename: str = ""  # the name that a file gets just when it is asked for
@@ -160,6 +162,14 @@ class _Talk:
     async def do_epsv(self, _rest: str) -> None:
         if self.faults.no_epsv:
             self.say("502 no EPSV")
+            return
+        if self.faults.refuse_epsv:
+            self.say(self.faults.refuse_epsv)
+            return
+        if self.faults.closed_epsv:
+            with socket.create_server(("127.0.0.1", 0)) as closed:
+                port = closed.getsockname()[1]
+            self.say(f"229 ok (|||{port}|)")
             return
         self.say(f"229 ok (|||{await self.listen()}|)")
 

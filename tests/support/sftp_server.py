@@ -24,6 +24,7 @@ class Faults:
     silent: str = ""  # the request that is never answered: scandir, stat, open, read, close
     wordless: bool = False  # listings tell neither size nor type
     failing: bool = False  # every file cannot be read
+    no_stat: bool = False  # of no file it can tell what it is
 
 
 class SftpServer:
@@ -150,6 +151,8 @@ class _Files(asyncssh.SFTPServer):
 
     async def stat(self, path: bytes) -> Any:
         await self._answer("stat")
+        if self._faults.no_stat and path.endswith(b".fits"):
+            raise asyncssh.SFTPFailure("the disk is broken")
         return super().stat(path)
 
     async def open(self, path: bytes, pflags: int, attrs: asyncssh.SFTPAttrs) -> object:
