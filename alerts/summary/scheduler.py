@@ -132,6 +132,9 @@ class SummaryScheduler:
     def _commit(self, tx: Transaction, summary: NightSummary) -> bool:
         old, now = summaries.of_night(tx, summary.night), self._clock()
         early = old is not None and summaries.is_of_future(old.made_at, now)
+        if old is not None and early and write.says_the_same(summary, old.facts):
+            summaries.stands(tx, summary.night, now)
+            return False
         write.post(tx, self._site, summary, now=now, again="clock set back" if early else "")
         return old is None or early
 

@@ -7,6 +7,7 @@ messages that carry it.
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, replace
@@ -40,6 +41,13 @@ def plain(summary: NightSummary) -> Plain:
     """A summary as plain values, with the totals of which the subject is made."""
     return asdict(summary) | {"frames": summary.frames, "failed": summary.failed,
                               "is_empty": summary.is_empty}
+
+
+def says_the_same(summary: NightSummary, kept: Plain) -> bool:
+    """Whether a summary says what one that is kept does; when they were made is left aside."""
+    new = json.loads(json.dumps(plain(summary)))  # as it is kept: tuples are lists
+    return {name: value for name, value in new.items() if name != "made_at"} == {
+        name: value for name, value in kept.items() if name != "made_at"}
 
 
 def subject(facts: Plain) -> str:

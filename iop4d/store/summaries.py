@@ -70,6 +70,11 @@ def store(tx: Transaction, night: str, facts: dict[str, Any], *, messages: list[
         tx.create(Summary, night=night, **values)
 
 
+def stands(tx: Transaction, night: str, now: float) -> None:
+    """Note that the summary of a night, made while the clock was ahead, is what it would be now."""
+    tx.update(Summary, made_at=now).where(Summary.night == night).execute()
+
+
 def settle(tx: Transaction) -> None:
     """Note what became of the messages of each summary."""
     for row in list(tx.select(Summary).where(Summary.state == SummaryState.QUEUED)):

@@ -274,6 +274,21 @@ def test_a_night_that_was_summed_up_while_the_clock_was_ahead_is_summed_up_when_
         "nothing was observed [iop4d]", "11 frames, 1 source, 4 not used [iop4d]"]
 
 
+def test_a_summary_that_was_right_although_the_clock_was_ahead_is_not_sent_twice(
+        house: House) -> None:
+    a_night(house.database)
+    house.clock.now = OVER + 2 * 3600.0
+    assert house.look() == [NIGHT]
+    (before,) = house.messages()
+    house.clock.now = OVER + 60.0
+    assert house.look() == []
+    assert [row.id for row in house.messages()] == [before.id]
+    (row,) = house.summaries()
+    assert row.made_at == house.clock.now
+    assert house.look() == []
+    assert house.send() == 1
+
+
 def test_a_clock_that_was_ahead_by_less_than_an_hour_sends_no_summary_twice(house: House) -> None:
     house.clock.advance(1800.0)
     assert house.look() == [NIGHT]
