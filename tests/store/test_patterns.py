@@ -45,3 +45,10 @@ def test_an_expression_over_which_pythons_own_would_sit_for_years_takes_no_time(
 def test_what_cannot_be_read_is_refused_with_a_reason(expression: str) -> None:
     with pytest.raises(PatternError, match=r"\w+ \w+"):
         Pattern(expression)
+
+
+@given(st.text("aKs.-_0 ^", max_size=5).filter(lambda text: "^" not in text[1:]),
+       st.text("aAkKs.\N{KELVIN SIGN}\N{LATIN SMALL LETTER LONG S}-_0 \n", max_size=8))
+def test_expressions_without_repeats_mean_the_same_to_python(expression: str, text: str) -> None:
+    followed = Pattern(f"({expression})")  # as brackets are followed by us
+    assert Pattern(expression).search(text) is followed.search(text)

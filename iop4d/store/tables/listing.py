@@ -376,9 +376,11 @@ def _ordered(db: Connection, query: Query, count: int, place: Place | None) -> P
     if place is not None:
         conditions.append(_past(query, place, falls=falls, back=back))
     by, key, way = query.by.order, _key(listing), "DESC" if falls else "ASC"
-    found = _select(db, listing, _selected(query), conditions,
-                    f"ORDER BY {by} IS NULL {'DESC' if back else 'ASC'}, {by} {way}, {key} {way} "
-                    f"LIMIT {count + 1}")
+    end = f"ORDER BY {by} IS NULL {'DESC' if back else 'ASC'}, {by} {way}, {key} {way}"
+    # Else the columns of all of them are computed and sorted, not those of the rows on the page.
+    where, values = _where(conditions)
+    those = f"{key} IN (SELECT {key} FROM {listing.source} {where} {end} LIMIT {count + 1})"  # noqa: S608
+    found = _select(db, listing, _selected(query), [(those, values)], end)
     return replace(_part(query, found, count, place, None),
                    ordered=None if floor is None else most)
 
