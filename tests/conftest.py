@@ -10,6 +10,7 @@ from importlib.metadata import EntryPoints, entry_points
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from iop4d.config import Site
 from iop4d.config.load import parse_site
@@ -20,6 +21,10 @@ from iop4d.ledger.plan import Claim
 from iop4d.model.messages import Outcome
 from iop4d.store.database import Database, Transaction
 from tests.support import on_postgresql
+
+# How long an example takes says something of the machine's other work, not of the program.
+settings.register_profile("iop4d", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("iop4d")
 
 
 def pytest_configure(config: pytest.Config) -> None:

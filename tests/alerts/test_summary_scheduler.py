@@ -465,7 +465,7 @@ def test_where_the_sun_stays_low_all_day_the_night_ends_at_noon() -> None:
 
 
 @given(latitude=st.floats(-90, 90), longitude=st.floats(-180, 180), day=st.integers(0, 3000))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_a_night_ends_within_itself_wherever_the_telescope_stands(
         latitude: float, longitude: float, day: int) -> None:
     night, where = date(2020, 1, 1) + timedelta(days=day), place(latitude, longitude)

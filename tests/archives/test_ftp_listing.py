@@ -156,7 +156,7 @@ def test_times_are_of_utc_and_whole() -> None:
 GOOD_LINE, GOOD_ENTRY = GOOD[0]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.binary(max_size=200), max_size=6), st.integers(0, 6))
 def test_no_bytes_are_an_error_or_hide_a_good_line(others: list[bytes], place: int) -> None:
     clean = [line.replace(b"\n", b"") for line in others]
@@ -166,7 +166,7 @@ def test_no_bytes_are_an_error_or_hide_a_good_line(others: list[bytes], place: i
     assert MLSD[0][1] in parse_mlsd(mlsd, "utf-8").entries
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data())
 def test_a_line_with_a_few_bytes_changed_is_no_error(data: st.DataObject) -> None:
     line = bytearray(data.draw(st.sampled_from([line for line, _ in GOOD + MLSD])))

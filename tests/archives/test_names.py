@@ -6,7 +6,7 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from iop4d.archives.names import LONGEST, is_safe, local_path, printable, safe_name
@@ -22,8 +22,7 @@ _PIECES = st.sampled_from([
 NAMES = st.one_of(st.lists(_PIECES, max_size=8).map("".join), st.text(
     st.characters(exclude_categories=()), max_size=60))
 
-_MANY = settings(max_examples=800, deadline=None, derandomize=True, database=None,
-                 suppress_health_check=[HealthCheck.too_slow])
+_MANY = settings(max_examples=800, derandomize=True, database=None)
 _SOME = settings(_MANY, max_examples=400)
 
 

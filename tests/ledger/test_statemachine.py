@@ -325,7 +325,7 @@ def test_whatever_happens_the_end_is_the_same(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(time, "sleep", lambda _: None)  # the stub's work takes no time here
     monkeypatch.setattr(os, "fsync", lambda _: None)
     run_state_machine_as_test(Observatory, settings=settings(
-        max_examples=EXAMPLES, stateful_step_count=STEPS, deadline=None, derandomize=True,
+        max_examples=EXAMPLES, stateful_step_count=STEPS, derandomize=True,
         database=None, suppress_health_check=list(HealthCheck)))
 
 

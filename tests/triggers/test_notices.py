@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from iop4d.model.notice import NoticeError
@@ -86,13 +86,10 @@ _VALUES = st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | _TEXTS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_TEXTS, inner, max_size=3),
     max_leaves=5)
-#: Machines differ, and what is generated costs more than what is tested.
-SLOWLY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 _FIELDS = ["id", "source", "event_name", "ra", "dec", "ra_dec_error", "trigger_time", "hours",
            "until", "alert_type", "alert_tense", "image_snr", "mission", "text", "flux"]
 
 
-@SLOWLY
 @given(st.dictionaries(st.sampled_from(_FIELDS), _VALUES))
 def test_no_value_of_any_field_does_more_than_be_refused(said: dict[str, object]) -> None:
     try:
@@ -103,7 +100,6 @@ def test_no_value_of_any_field_does_more_than_be_refused(said: dict[str, object]
     assert len(notice.text) <= 300
 
 
-@SLOWLY
 @given(st.binary(max_size=200), st.integers(0, 900), st.sampled_from([TEXT, VOEVENT, unified()]))
 def test_a_damaged_notice_does_no_more_than_be_refused(noise: bytes, at: int, told: bytes) -> None:
     try:
