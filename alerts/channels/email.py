@@ -10,6 +10,7 @@ import ssl
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from email.headerregistry import HeaderRegistry, MessageIDHeader
 from email.message import EmailMessage, MIMEPart
 from email.policy import SMTP
 from email.utils import parseaddr
@@ -28,6 +29,9 @@ _LINGER = 0.01  # seconds in which the loop closes the socket, also one whose TL
 _GOODBYE = 2.0  # seconds that a server may take over QUIT; the message is accepted by then
 _PICTURE = re.compile(r'<img\b[^>]*\bsrc="cid:[^"]*"[^>]*>')
 _LEFT_OUT = "left out: the mail server refuses mails of that size"
+#: Headers that hold an id, besides that of the mail. The library folds them as words, and encodes
+#: one that is long for a line: then no reader finds the mail or the picture that is meant.
+_OF_IDS = ("in-reply-to", "references", "content-id")
 
 
 class EmailChannel:
@@ -126,7 +130,10 @@ class EmailChannel:
 def write_mail(notice: Notice, *, sender: str, recipient: str, reply_to: str = "",
                ) -> EmailMessage:
     """The mail of a notice: plain text, HTML beside it, and its pictures inside."""
-    message = EmailMessage(policy=SMTP)
+    headers = HeaderRegistry()
+    for name in _OF_IDS:
+        headers.map_to_type(name, MessageIDHeader)
+    message = EmailMessage(policy=SMTP.clone(header_factory=headers))
     message["Subject"] = notice.subject
     message["From"] = clean(sender)
     message["To"] = clean(recipient, 320)

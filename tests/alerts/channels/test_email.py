@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from iop4d.alerts.channels.base import Notice, SendError, make_channels
-from iop4d.alerts.channels.email import EmailChannel
+from iop4d.alerts.channels.email import EmailChannel, write_mail
 from iop4d.config.load import parse_site
 from iop4d.model.errors import ConfigError
 from tests.alerts.bench import Mailbox, channel, free_port, site_of
@@ -40,6 +40,22 @@ def test_a_mail_arrives(tmp_path: Path) -> None:
         assert send(box.port, tmp_path) is None
     assert [m["Subject"] for m in box.mails] == ["hello"]
     assert box.to == ["ana@example.org"]
+
+
+@pytest.mark.parametrize("domain", ["example.org", "alerts.observatorio.example.org",
+                                    "telescopes-and-alerts.observatorio-de-la-sierra.example.org"])
+def test_ids_are_whole_however_long_the_domain_of_the_sender(domain: str) -> None:
+    """Else a reader shows each mail of an alert by itself, and no picture."""
+    id_, cid = f"<iop4d.{'0a' * 16}@{domain}>", f"light-curve.iop4d.{'0a' * 16}@{domain}"
+    notice = Notice(id=id_, kind="test", subject="hello", text="text", at=1.7e9, first_id=id_,
+                    html=f'<img src="cid:{cid}">', pictures={cid: b"\x89PNG"})
+    sent = write_mail(notice, sender=f"iop4d <o@{domain}>", recipient="ana@example.org").as_bytes()
+    headers = sent.replace(b"\r\n ", b" ").decode().split("\r\n")
+    for name in ("Message-ID", "In-Reply-To", "References"):
+        assert [line.split() for line in headers if line.startswith(f"{name}:")] == [
+            [f"{name}:", id_]]
+    assert [line.split() for line in headers if line.startswith("Content-ID:")] == [
+        ["Content-ID:", f"<{cid}>"]]
 
 
 @pytest.mark.parametrize(("answer", "permanent", "down"), [
