@@ -132,7 +132,7 @@ def write_mail(notice: Notice, *, sender: str, recipient: str, reply_to: str = "
     """The mail of a notice: plain text, HTML beside it, and its pictures inside."""
     headers = HeaderRegistry()
     for name in _OF_IDS:
-        headers.map_to_type(name, MessageIDHeader)
+        headers.map_to_type(name, MessageIDHeader)  # type: ignore[arg-type]  # as its own
     message = EmailMessage(policy=SMTP.clone(header_factory=headers))
     message["Subject"] = notice.subject
     message["From"] = clean(sender)
