@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from datetime import date, datetime
 from typing import Any
 
@@ -37,7 +39,7 @@ def fields_of(listing: Listing, given: Mapping[str, Any]) -> tuple[Field, ...]:
             continue
         if operator not in column.operators:
             raise SelectionError(f"{word}: expected {_ways(column)}")
-        values: Collection[Any] = value if isinstance(value, list | set | frozenset) else [value]
+        values = _several(value)
         if not values:
             raise SelectionError(f"{word}: expected at least one value, found none")
         found += [(f"{name}.{operator}" if operator else name, _text(column, word, one))
@@ -75,25 +77,76 @@ def _ways(column: Column) -> str:
     return " or ".join(filter(None, ways))
 
 
+def _several(value: Any) -> Collection[Any]:
+    """The values of a list, a set, an array, a column of a table or a selection; else the one."""
+    if isinstance(value, list | AbstractSet):
+        return value
+    if isinstance(value, Iterator) or hasattr(value, "keywords"):  # a generator; a selection
+        return list(value)
+    if getattr(value, "shape", ()) and not hasattr(value, "utc"):
+        return list(value)
+    return [value]
+
+
 def _text(column: Column, word: str, value: Any) -> str:
     """A value as an address has it."""
+    value = _plain(word, value)
     if isinstance(value, bool):
         text = "yes" if value else "no"
     elif hasattr(value, "utc") and hasattr(value, "jd"):  # astropy's Time
-        text = repr(float(value.utc.jd))
+        text = _of_time(column, word, value)
     elif isinstance(value, datetime | date):
         text = value.isoformat()
     elif hasattr(value, "to_value") and hasattr(value, "unit"):
         text = _number(column, word, value)
-    elif hasattr(value, "dtype"):
-        text = str(value.item())
     else:
         text = str(getattr(value, "name", value)) if column.kind is Kind.SOURCE else str(value)
     if column.choices and not word.endswith(("_is", "_has")) and text not in column.choices:
         raise SelectionError(f"{word}: '{text}' is none of {', '.join(column.choices)}")
     if not text.strip():
         raise SelectionError(f"{word}: expected a value, found an empty text")
+    return evening(word, value if isinstance(value, date) else text) \
+        if column.kind is Kind.NIGHT else text
+
+
+def evening(word: str, value: object) -> str:
+    """The date of an evening as text; a datetime only where it is midnight, as those of pandas."""
+    text = value.isoformat() if isinstance(value, date) else str(value).strip()
+    text = text.removesuffix("T00:00:00")
+    if not re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII):
+        raise SelectionError(f"{word}: '{text}' is no night; expected the date of its evening, "
+                             "such as 2026-11-22")
     return text
+
+
+def _plain(word: str, value: Any) -> Any:
+    """A value of numpy, or bytes, as one of Python."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    if not hasattr(value, "dtype") or hasattr(value, "to_value"):
+        return value
+    if value.dtype.kind == "M":
+        value = value.astype("datetime64[us]")  # else a number of nanoseconds
+    found = value.item()
+    if found is None or value.dtype.kind == "O":
+        raise SelectionError(f"{word}: expected a value, found {value}")
+    return found.decode("utf-8", "replace") if isinstance(found, bytes) else found
+
+
+def _of_time(column: Column, word: str, value: Any) -> str:
+    """A Time as the number of a column: in TDB for those of the barycentre, as MJD where it is."""
+    if value.shape:
+        raise SelectionError(f"{word}: expected one time, found {len(value)}")
+    if column.name.startswith("bjd"):
+        return repr(float(value.tdb.jd))
+    if column.kind is Kind.NUMBER and column.name.startswith("mjd"):
+        return repr(float(value.utc.mjd))
+    if column.kind is Kind.NIGHT:
+        raise SelectionError(f"{word}: a night has the date of its evening, such as 2026-11-22; "
+                             "a time selects by since and until")
+    if column.kind not in (Kind.DAY, Kind.MOMENT):
+        raise SelectionError(f"{word}: is in {column.unit or 'no unit'}, found a time")
+    return repr(float(value.utc.jd))
 
 
 def _number(column: Column, word: str, value: Any) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import date
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from iop4d.library.errors import NotFoundError, NotHereError
+from iop4d.library.fields import evening as evening_of
 from iop4d.library.frames import Frame, Group, Master, Measurement
 from iop4d.library.nights import Alert, Night
 from iop4d.library.reader import Reader
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from iop4d.library.trial import Trial
 
 Thing = TypeVar("Thing", bound=Row)
+_LARGEST = 2**63  # that databases hold
 _NO_FILES = "this needs the site itself, with its files: open it with iop4d.open(FOLDER)"
 _ORDERS = {"results": "jd_mid"}  # in which rows are read; else as the pages list them
 _USUAL = {"results": tuple(column.name for column in FIRST + MORE)}
@@ -84,8 +87,11 @@ class Observatory:
         return found
 
     def night(self, evening: str | date) -> Night:
-        """The night of the date of its evening, such as 2026-11-22; raises NotFoundError."""
-        return self._one(Night, str(evening))
+        """The night of the date of its evening, such as 2026-11-22.
+
+        Raises NotFoundError, SelectionError for what is no date.
+        """
+        return self._one(Night, evening_of("night()", evening))
 
     def frame(self, number: int) -> Frame:
         """The frame of a number; raises NotFoundError."""
@@ -138,6 +144,9 @@ class Observatory:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.reader.words}>"
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self  # copies of rows are read from where the rows are from
+
     # For rows.
 
     def results_of(self, numbers: list[int]) -> Results:
@@ -187,7 +196,7 @@ class Observatory:
                      order=_ORDERS.get(table, listing.order), usual=_USUAL.get(table, ()))
 
     def _make(self, kind: type[Thing]) -> Any:
-        return lambda row: kind(self, row)
+        return partial(kind, self)
 
     def _one(self, kind: type[Thing], key: Any) -> Thing:
         listing = kind._listing
@@ -200,5 +209,7 @@ class Observatory:
 def _whole(what: str, number: int) -> int:
     if isinstance(number, bool) or not hasattr(number, "__index__"):
         raise TypeError(f"{what}() expects its number, found {number!r}")
+    if not -_LARGEST <= int(number) < _LARGEST:
+        raise NotFoundError(f"there is no {what} {number}")
     return int(number)
 

@@ -75,3 +75,13 @@ class Row:
 
     def _words(self) -> str:
         return ""
+
+    def _repr_html_(self) -> str:
+        """For notebooks: every value that it has, with its unit."""
+        from iop4d.library.html import html_of_row
+
+        self[self._listing.key]
+        return html_of_row(repr(self), self._values, self._listing.columns)
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(self._listing.by_name)

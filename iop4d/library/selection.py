@@ -21,6 +21,7 @@ Thing = TypeVar("Thing")
 _PART = 1000  # rows read at a time
 _KEYS = 100  # of one question
 _SHOWN = 4  # fields in a repr
+_FIRST = 10  # rows in a notebook
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,9 @@ class Selection(Generic[Thing]):
         if isinstance(place, str):
             raise TypeError(f"rows have a number here; the column is .table('{place}')['{place}']")
         if isinstance(place, slice):
-            return list(self)[place]
+            ends = (place.start or 0, place.stop if place.stop is not None else -1)
+            few = min(ends) >= 0 and (place.step or 1) > 0  # what follows need not be read
+            return list(islice(self, ends[1]) if few else self)[place]
         if place == -1 and (row := self.last()) is not None:
             return row
         rows = list(self) if place < 0 else list(islice(self, place + 1))
@@ -214,6 +217,21 @@ class Selection(Generic[Thing]):
             fields.append(f"{len(self._asked.keys)} of them")
         more = ", ..." if len(fields) > _SHOWN else ""
         return f"<{self._asked.listing.words}: {', '.join(fields[:_SHOWN]) or 'all'}{more}>"
+
+    def _repr_html_(self) -> str:
+        """For notebooks: how many there are, and the first of them."""
+        from iop4d.library.html import html_of_rows
+
+        names = self._shown_columns()
+        rows = next(self._parts(self._asked.order, names, _FIRST), [])
+        return html_of_rows(repr(self), self.count(), rows,
+                            [self._asked.listing.by_name[name] for name in names])
+
+    def _shown_columns(self) -> tuple[str, ...]:
+        listing = self._asked.listing
+        names = [column.name for column in listing.columns
+                 if column.shown and not column.derived and column.name != listing.key]
+        return (listing.key, *names)
 
 
 def _unmade(listing: Listing) -> tuple[str, ...]:

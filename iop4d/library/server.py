@@ -41,6 +41,10 @@ class ServerReader:
         self._sleep = sleep
         self._known: tuple[float, list[Known]] | None = None
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        raise TypeError("a Client has a token, which is not written into a file: make one in each "
+                        "process; tables can be pickled")
+
     @property
     def words(self) -> str:
         """The address of the server."""
@@ -106,7 +110,17 @@ class ServerReader:
         return bool(self.page(LISTINGS["results"], (("source", source),), ("id",), 1, None).rows)
 
     def check(self, listing: Listing, fields: tuple[Field, ...]) -> None:
-        """Nothing: the server refuses what it cannot read."""
+        """Refuse a band that neither the catalogue nor any row has, as a site does.
+
+        All else the server refuses itself, when it is asked.
+        """
+        bands = {value for name, value in fields if name == "band"}
+        known = {band for source in self.sources() for band in source.bands} if bands else set()
+        unknown = sorted(band for band in bands - known if not self.page(
+            listing, (("band", band),), (listing.key,), 1, None).rows)
+        if unknown:
+            raise SelectionError(f"band: '{unknown[0]}' is unknown; there are "
+                                 f"{', '.join(sorted(known)) or 'none'}")
 
     def file(self, address: str) -> bytes:
         """A file of the server."""
@@ -125,6 +139,8 @@ class ServerReader:
 
     def _asked(self, address: str, fields: list[Field]) -> httpx2.Response:
         for left in range(_TRIES - 1, -1, -1):
+            if self._http.is_closed:
+                raise ServerError(f"the connection to {self.words} was closed: make another Client")
             try:
                 answer = self._http.get(address, params=tuple(fields))
             except (httpx2.HTTPError, httpx2.InvalidURL) as error:
@@ -132,7 +148,7 @@ class ServerReader:
                                   f"{str(error) or type(error).__name__}") from None
             if answer.status_code != httpx2.codes.SERVICE_UNAVAILABLE or not left:
                 break
-            self._sleep(min(_LONGEST_WAIT, float(answer.headers.get("Retry-After", 1) or 1)))
+            self._sleep(_wait(answer))
         if answer.status_code == httpx2.codes.OK:
             return answer
         raise self._refused(answer)
@@ -163,6 +179,12 @@ class ServerReader:
     def close(self) -> None:
         """End the connection."""
         self._http.close()
+
+
+def _wait(answer: httpx2.Response) -> float:
+    """Seconds that a busy server asks to wait; a second where it names a date, or nothing."""
+    text = answer.headers.get("Retry-After", "")
+    return min(_LONGEST_WAIT, float(text)) if text.isdecimal() and text.isascii() else 1.0
 
 
 class Client(Observatory):

@@ -67,6 +67,10 @@ class Site(Observatory):
         super().__init__(StoreReader(file, database))
         self.file = file
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """In another process it is opened again."""
+        return site_of, (self.file,)
+
     @property
     def name(self) -> str:
         """The name that the site file gives, or empty."""

@@ -29,6 +29,10 @@ class StoreReader:
         self.site = site
         self.database = database
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """In another process the database is opened again."""
+        return _reader_of, (self.site,)
+
     @property
     def words(self) -> str:
         """The site's name, or its folder."""
@@ -115,6 +119,10 @@ class StoreReader:
     def close(self) -> None:
         """Close this thread's connection."""
         self.database.close()
+
+
+def _reader_of(site: SiteFile) -> StoreReader:
+    return StoreReader(site, Database(site.database, read_only=True))
 
 
 def _query(listing: Listing, fields: tuple[Field, ...], columns: tuple[str, ...]) -> Query:

@@ -66,8 +66,9 @@ def array_of(column: Column, values: list[Any]) -> Any:
 
 def _meta(name: str, about: str) -> dict[str, Any]:
     content = Content(name=name, columns=(), about=about, made=utc_of_unix(time.time()))
-    return {"name": name, "about": about, "made": content.made, "software": f"iop4d {__version__}",
-            "citation": content.citation, "bibcode": BIBCODE}
+    # Lists are joined by astropy's vstack; texts that differ would be a warning each time.
+    return {"name": name, "about": [about], "made": [content.made],
+            "software": f"iop4d {__version__}", "citation": content.citation, "bibcode": BIBCODE}
 
 
 def pandas_of(columns: tuple[Column, ...], parts: Iterable[list[Row]]) -> Any:
@@ -83,6 +84,10 @@ def pandas_of(columns: tuple[Column, ...], parts: Iterable[list[Row]]) -> Any:
             frame[column.name] = frame[column.name].astype("float64")
         elif column.kind is Kind.WHOLE:
             frame[column.name] = frame[column.name].astype("Int64")
+        elif column.kind is Kind.YES_NO:
+            # Also of no rows: what is of no type selects columns, not rows.
+            frame[column.name] = frame[column.name].astype(
+                "boolean" if frame[column.name].isna().any() else "bool")
         elif column.kind in (Kind.FLAGS, Kind.LIST):
             frame[column.name] = [text_of(column, value) for value in frame[column.name]]
     frame.attrs["units"] = {column.name: column.unit for column in columns if column.unit}
