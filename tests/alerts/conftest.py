@@ -10,6 +10,7 @@ import pytest
 from iop4d.store.database import Database, Transaction
 from tests.alerts.bench import UNIX_OF_JD, Night, Start, channel, rule, site_of
 from tests.alerts.posting import Post
+from tests.alerts.watched_system import Make, System
 from tests.conftest import FakeClock
 
 
@@ -43,3 +44,17 @@ def tx(tmp_path: Path) -> Iterator[Transaction]:
     with database.write() as begun:
         yield begun
     database.close()
+
+
+@pytest.fixture
+def system(tmp_path: Path) -> Iterator[Make]:
+    """Makes a site with a rule on a condition, and more parts of a site file."""
+    made: list[System] = []
+
+    def make(condition: str, more: str = "") -> System:
+        made.append(System(tmp_path, condition, more))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.database.close()

@@ -1,4 +1,4 @@
-"""The secret of an archive, and what an SFTP server serves."""
+"""The secret of an archive, what an SFTP server serves, and a server in memory."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.archives.polled import FakeServer
 from tests.support.sftp_server import PASSWORD
 
 
@@ -27,3 +28,9 @@ def root(tmp_path: Path) -> Path:
     (night / "b.fits").write_bytes(b"b" * 2880)
     os.utime(night / "b.fits", (1_678_700_000, 1_678_700_000))
     return tmp_path / "served"
+
+
+@pytest.fixture
+def server() -> FakeServer:
+    """A server in memory, without a file yet."""
+    return FakeServer()
