@@ -79,9 +79,7 @@ def gather(db: Connection, asked: DraftRequest) -> DraftFacts:
     name = asked.source.name
     if new := _points(publishable.photometry(db, name, asked.since_jd, asked.until_jd)):
         return _photometry(db, asked, new)
-    seen = [p for p in _points(publishable.polarimetry(db, name, asked.since_jd, asked.until_jd))
-            if p.has_angle or p.has_limit]
-    if seen:
+    if seen := _told(_points(publishable.polarimetry(db, name, asked.since_jd, asked.until_jd))):
         return _polarimetry(db, asked, seen)
     raise NothingToReport(_why_nothing(db, asked))
 
@@ -198,9 +196,14 @@ def _fastest(chosen: NightlyPhotometry, past: Iterable[GoodPoint]) -> MagnitudeC
 def _polarised(db: Connection, asked: DraftRequest, chosen: NightlyPhotometry,
                level: MeanMagnitude) -> tuple[GoodPoint, ...]:
     """The polarisation of the chosen night: in its band if there is any, nearest in time first."""
-    points = _points(publishable.polarimetry_of_night(
-        db, asked.source.name, chosen.night, asked.until_jd))
+    points = _told(_points(publishable.polarimetry_of_night(
+        db, asked.source.name, chosen.night, asked.until_jd)))
     return tuple(sorted(points, key=lambda p: (p.band != chosen.band, abs(p.jd - level.jd), p.id)))
+
+
+def _told(points: Iterable[GoodPoint]) -> list[GoodPoint]:
+    """The polarisation of which a text says something: detections and limits."""
+    return [point for point in points if point.has_angle or point.has_limit]
 
 
 def _calibrators(db: Connection, source: str,

@@ -254,6 +254,19 @@ def test_polarisation_is_that_nearest_in_time_in_the_same_band(tx: Transaction) 
     assert facts.polarised_before.id == before
 
 
+def test_polarisation_that_is_neither_a_detection_nor_a_limit_is_not_announced(
+        tx: Transaction) -> None:
+    """Three of its random errors, and fewer with what the instrument adds: it has no limit."""
+    measure(tx, 0, 10.0, 12.9)
+    measure(tx, 0, 10.0, None, **polarised(p=0.03, err=0.009), q=0.03, q_err=0.009, u=0.0,
+            u_err=0.009, qu_cov=0.0, q0_err=0.01, u0_err=0.01)
+    found = gather(tx, asked(tx))
+    assert found.polarised == ()
+    assert found.subject == "photometry"
+    measure(tx, 0, 12.0, None, **polarised())
+    assert [point.jd for point in gather(tx, asked(tx)).polarised] == [TODAY + 0.5]
+
+
 def test_a_polarisation_whose_modulation_fits_badly_is_not_told(tx: Transaction) -> None:
     measure(tx, 0, 9.8, 12.9, flags=int(Flag.POOR_FIT), **polarised())
     assert flare(tx).polarised == ()
