@@ -79,7 +79,8 @@ def gather(db: Connection, asked: DraftRequest) -> DraftFacts:
     name = asked.source.name
     if new := _points(publishable.photometry(db, name, asked.since_jd, asked.until_jd)):
         return _photometry(db, asked, new)
-    if seen := _told(_points(publishable.polarimetry(db, name, asked.since_jd, asked.until_jd))):
+    if seen := _conclusive(_points(publishable.polarimetry(
+            db, name, asked.since_jd, asked.until_jd))):
         return _polarimetry(db, asked, seen)
     raise NothingToReport(_why_nothing(db, asked))
 
@@ -196,12 +197,12 @@ def _fastest(chosen: NightlyPhotometry, past: Iterable[GoodPoint]) -> MagnitudeC
 def _polarised(db: Connection, asked: DraftRequest, chosen: NightlyPhotometry,
                level: MeanMagnitude) -> tuple[GoodPoint, ...]:
     """The polarisation of the chosen night: in its band if there is any, nearest in time first."""
-    points = _told(_points(publishable.polarimetry_of_night(
+    points = _conclusive(_points(publishable.polarimetry_of_night(
         db, asked.source.name, chosen.night, asked.until_jd)))
     return tuple(sorted(points, key=lambda p: (p.band != chosen.band, abs(p.jd - level.jd), p.id)))
 
 
-def _told(points: Iterable[GoodPoint]) -> list[GoodPoint]:
+def _conclusive(points: Iterable[GoodPoint]) -> list[GoodPoint]:
     """The polarisation of which a text says something: detections and limits."""
     return [point for point in points if point.has_angle or point.has_limit]
 
