@@ -109,9 +109,13 @@ class Detected:
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """What was measured in an aperture: the sources, and stars that show the transparency."""
+    """What was measured in an aperture: the sources, and stars that show the transparency.
+
+    ``airmass``: of the frame's middle; NaN where the telescope's place is unknown.
+    """
 
     aperture: Aperture
+    airmass: float
     sources: tuple[Measurement, ...]
     field_stars: tuple[FieldStar, ...]
 
@@ -123,11 +127,7 @@ def reduce_frame(request: ReduceRequest, tools: Tools, stages: Stages) -> Reduce
     field = solve_field(pixels.frame, found, request, tools, stages)
     measured = measure_frame(pixels.frame, found.stars, field, request, tools, stages)
     with stages("results"):
-        reduced = _reduced(request, tools, found.stars, field, measured.aperture, measured,
-                           wrapped=pixels.wrapped, pixel_doubts=(
-                               pixels.doubt, found.doubtful, pixels.uneven,
-                               found.dark.text if found.dark.matters else ""),
-                           notes=(pixels.changed, "" if found.dark.matters else found.dark.text))
+        reduced = _reduced(request, tools, pixels, found, field, measured)
     if request.reduced_path and pixels.stored is not None:
         with stages("product"):
             write_reduced(request.reduced_path, pixels.stored, reduced, request,
@@ -223,11 +223,11 @@ def _measure(frame: CalibratedImage, stars: Stars, field: Field, aperture: Apert
     facts = request.facts
     frame, stars = without_cosmic_rays(frame, stars)
     found, fluxes = stars.detections, total_fluxes(stars.detections, stars.psf)
+    airmass = airmass_at(facts.jd_mid, field.wcs.ra0, field.wcs.dec0, tools.instrument.telescope)
     pixels = Pixels(image=frame.image, sigma=stars.sky.sigma, gain=tools.instrument.gain_e_adu,
                    bad=frame.bad, saturated=frame.saturated, detections=found, fluxes=fluxes,
                    psf=stars.psf, sharp=stars.sharp, nonlinear=frame.nonlinear,
-                   scintillation=_scintillation(facts, field.refined.wcs,
-                                                tools.instrument.telescope))
+                   scintillation=_scintillation(facts, airmass, tools.instrument.telescope))
     if field.offset is not None:
         pixels = replace(pixels, hidden=hidden_images(
             found.x, found.y, fluxes, offset=field.offset,
@@ -238,34 +238,33 @@ def _measure(frame: CalibratedImage, stars: Stars, field: Field, aperture: Apert
     if request.reference is not None and not pixels.empirical_psf.n_stars:
         sources = as_seen_elsewhere(sources, request.reference.blended)
     if facts.mode != "polarimetry" or facts.beams > 1:
-        return Measured(aperture=aperture, sources=sources, field_stars=())
+        return Measured(aperture=aperture, airmass=airmass, sources=sources, field_stars=())
     targets = tuple(m for m in sources if _is_target(m.source, tools.catalogue))
-    return Measured(aperture=aperture, sources=sources, field_stars=measure_field_stars(
-        pixels, stars, field, aperture, facts, besides=targets,
-        most=tools.site.polarimetry.max_field_stars, circles=circles))
+    return Measured(
+        aperture=aperture, airmass=airmass, sources=sources, field_stars=measure_field_stars(
+            pixels, stars, field, aperture, facts, besides=targets,
+            most=tools.site.polarimetry.max_field_stars, circles=circles))
 
 
-def _scintillation(facts: FrameFacts, wcs: Wcs, telescope: Telescope) -> float:
+def _scintillation(facts: FrameFacts, airmass: float, telescope: Telescope) -> float:
     """Of a frame's stars, a part of their flux; where the airmass is unknown, as at 1.3."""
-    return scintillation(telescope.diameter_m, facts.exptime_s,
-                         airmass_at(facts.jd_mid, wcs.ra0, wcs.dec0, telescope),
-                         telescope.height_m)
+    return scintillation(telescope.diameter_m, facts.exptime_s, airmass, telescope.height_m)
 
 
 def _is_target(name: str, catalogue: Catalogue) -> bool:
     return any(s.name == name and s.kind in RESULT_KINDS for s in catalogue.sources)
 
 
-def _reduced(request: ReduceRequest, tools: Tools, stars: Stars, field: Field,
-             aperture: Aperture, found: Measured, *, wrapped: str,
-             pixel_doubts: tuple[str, ...], notes: tuple[str, ...]) -> Reduced:
-    facts, telescope = request.facts, tools.instrument.telescope
-    wcs, fwhm = field.refined.wcs, stars.psf.fwhm
-    airmass = airmass_at(facts.jd_mid, wcs.ra0, wcs.dec0, telescope)
+def _reduced(request: ReduceRequest, tools: Tools, pixels: Calibrated, detected: Detected,
+             field: Field, found: Measured) -> Reduced:
+    """All that is known of a frame, and the results of a frame that stands for itself."""
+    facts, telescope, stars = request.facts, tools.instrument.telescope, detected.stars
+    wcs, fwhm, aperture = field.refined.wcs, stars.psf.fwhm, found.aperture
     bjd = times.bjd_tdb(facts.jd_mid, wcs.ra0, wcs.dec0)
-    flags = quality(field.refined, fwhm) | seeing_flag(fwhm, wcs.scale_arcsec)
-    doubts = (*request.doubts, *time_doubts(facts, telescope, airmass=airmass,
+    doubts = (*request.doubts, *time_doubts(facts, telescope, airmass=found.airmass,
                                             seen_at=request.seen_at))
+    pixel_doubts, notes = _of_pixels(pixels, detected)
+    flags = quality(field.refined, fwhm) | seeing_flag(fwhm, wcs.scale_arcsec)
     if doubts:
         flags |= Flag.TIME_DOUBTFUL
     if any(pixel_doubts):
@@ -274,7 +273,7 @@ def _reduced(request: ReduceRequest, tools: Tools, stars: Stars, field: Field,
         flags |= Flag.GAIN_ASSUMED
     measured = MeasuredFrame(
         id=0, facts=facts, measurements=found.sources, fwhm_arcsec=fwhm * wcs.scale_arcsec,
-        airmass=airmass, bjd_tdb=bjd, flags=int(flags),
+        airmass=found.airmass, bjd_tdb=bjd, flags=int(flags),
         aperture_arcsec=aperture.radius * wcs.scale_arcsec, psf_beta=stars.psf.beta)
     targets = targets_of(measured, tools.catalogue)
     results = () if facts.mode == "polarimetry" else tuple(
@@ -288,13 +287,20 @@ def _reduced(request: ReduceRequest, tools: Tools, stars: Stars, field: Field,
         wcs_rms_px=field.refined.rms_px, fwhm_px=fwhm, fwhm_arcsec=fwhm * wcs.scale_arcsec,
         sky=stars.sky.level, sky_sigma=stars.sky.sigma, aperture_px=aperture.radius,
         annulus_px=(aperture.inner, aperture.outer), psf_beta=stars.psf.beta,
-        airmass=airmass, bjd_tdb=bjd,
+        airmass=found.airmass, bjd_tdb=bjd,
         measurements=found.sources, results=results, frame_flags=measured.flags,
         target=_main_target(targets, facts, tools.catalogue, wcs),
         field_stars=found.field_stars, stars=reference_stars(stars) if whole else (),
         astrometry_from=field.astrometry_from, solution=field.solution,
-        warnings=(*doubts, *filter(None, (wrapped, *pixel_doubts, *notes)),
+        warnings=(*doubts, *filter(None, (pixels.wrapped, *pixel_doubts, *notes)),
                   *_warnings(request, stars)))
+
+
+def _of_pixels(pixels: Calibrated, detected: Detected) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What makes a frame's pixels doubtful, and what is to be noted of them; in words or empty."""
+    dark = detected.dark
+    return ((pixels.doubt, detected.doubtful, pixels.uneven, dark.text if dark.matters else ""),
+            (pixels.changed, "" if dark.matters else dark.text))
 
 
 def seeing_flag(fwhm_px: float, pixel_arcsec: float) -> Flag:
