@@ -8,9 +8,11 @@ are opened to be read alone; an IOP4 that runs beside is not disturbed.
 from __future__ import annotations
 
 import json
+import math
 import re
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -57,6 +59,7 @@ def _of_database(path: Path) -> _Tables:
     try:
         with sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True) as db:
             db.row_factory = sqlite3.Row
+            db.text_factory = lambda data: data.decode("utf-8", "replace")
             there = {name.removeprefix(f"{_APP}_") for (name,) in db.execute(
                 "SELECT name FROM sqlite_master WHERE type = 'table'")
                 if name.startswith(f"{_APP}_")}
@@ -119,39 +122,66 @@ def _words(yaml: Any) -> Any:
 
 def _joined(rows: _Tables) -> Records:
     sources = rows.get("astrosource", [])
-    names = {row["pk"]: row["name"] for row in sources if row["pk"] is not None}
+    names = {_key(row["pk"]): text_of(row, "name") for row in sources if row["pk"] is not None}
     name_of = _name_by(names)
     served: dict[Any, list[str]] = {}
     for link in rows.get("astrosource_calibrates", []):
-        served.setdefault(link["from_astrosource"], []).append(name_of(link["to_astrosource"]))
-    nights = {row["pk"]: row for row in rows.get("epoch", [])}
-    files = {row["pk"]: row for row in rows.get("rawfit", [])}
+        served.setdefault(_key(link.get("from_astrosource")), []).append(
+            name_of(link.get("to_astrosource")))
+    nights = {_key(row["pk"]): row for row in rows.get("epoch", [])}
+    files = {_key(row["pk"]): row for row in rows.get("rawfit", [])}
     used: dict[Any, list[Any]] = {}
     for link in rows.get("photopolresultreducedfitrelation", []):
-        used.setdefault(link["photopolresult"], []).append(link["reducedfit"])
+        used.setdefault(_key(link.get("photopolresult")), []).append(_key(link.get("reducedfit")))
     return Records(
-        sources=[{**row, "calibrates": served.get(row["pk"]) or
-                  [name_of(one) for one in row.get("calibrates") or ()]} for row in sources],
+        sources=[{**row, "name": text_of(row, "name"), "calibrates": served.get(_key(row["pk"])) or
+                  [name_of(one) for one in _list(row.get("calibrates"))]} for row in sources],
         results=[{**row, "source": name_of(row.get("astrosource")),
-                  **_place(nights.get(row.get("epoch"))),
-                  "files": _in_time(files, used.get(row["pk"], ()))}
+                  **_place(nights.get(_key(row.get("epoch")))),
+                  "files": _in_time(files, used.get(_key(row["pk"]), ()))}
                  for row in rows.get("photopolresult", [])])
+
+
+def text_of(row: Row, name: str) -> str:
+    """A text of a row; empty where it is missing, or is none."""
+    value = row.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _key(value: Any) -> Any:
+    """A number of a row; None for what is none, which belongs to nothing."""
+    return value if isinstance(value, int | str) else None
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _name_by(names: Mapping[Any, str]) -> Callable[[Any], str]:
     """Of a number, or of the natural key that a dump has: a list of the name alone."""
     def name_of(key: Any) -> str:
-        return str(key[0]) if isinstance(key, list) and key else str(names.get(key) or "")
+        if isinstance(key, list):
+            return str(key[0]) if key else ""
+        return names.get(_key(key), "")
 
     return name_of
 
 
 def _place(night: Row | None) -> dict[str, str]:
-    return {"telescope": str(night["telescope"]), "night": str(night["night"])} if night else \
-        {"telescope": "", "night": ""}
+    return {name: text_of(night or {}, name) for name in ("telescope", "night")}
 
 
 def _in_time(files: Mapping[Any, Row], keys: Iterable[Any]) -> tuple[str, ...]:
-    found = [files[key] for key in keys if key in files]
-    return tuple(str(row["filename"]) for row in sorted(
-        found, key=lambda row: (row.get("juliandate") or 0.0, str(row["filename"]))))
+    found = [files[key] for key in keys if key in files and text_of(files[key], "filename")]
+    return tuple(text_of(row, "filename") for row in sorted(
+        found, key=lambda row: (number_of(row, "juliandate", 0.0), text_of(row, "filename"))))
+
+
+def number_of(row: Row, name: str, none: float = math.nan) -> float:
+    """A finite number of a row, also where it stands as text; else ``none``."""
+    value = row.get(name)
+    if isinstance(value, int | float | str) and not isinstance(value, bool):
+        with suppress(ValueError, OverflowError):
+            if math.isfinite(number := float(value)):
+                return number
+    return none

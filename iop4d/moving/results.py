@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ from typing import Any
 from iop4d.model.flags import Flag
 from iop4d.model.result import ResultValue
 from iop4d.model.source import Source
-from iop4d.moving.records import Row
+from iop4d.moving.records import Row, number_of, text_of
 from iop4d.science.flux import flux_mjy
 from iop4d.science.rice import without_bias
 from iop4d.science.times import bjd_tdb
@@ -19,6 +20,9 @@ from iop4d.science.times import bjd_tdb
 _NAN = math.nan
 _INSTRUMENTS = {"CAFOS2.2": "CAFOS"}
 _MODES = {"PHOTOMETRY": "photometry", "POLARIMETRY": "polarimetry"}
+_NIGHT = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+#: What a time (JD) and a magnitude can be; 99 and -99 stand for none in many tables.
+_JD, _MAG = (2_400_000.5, 2_500_000.0), (-5.0, 35.0)
 #: Bits of IOP4's flags, that people set, and what they are called here.
 _FLAGS = {1 << 1: "bad photometry", 1 << 2: "bad polarimetry"}
 
@@ -54,36 +58,41 @@ def convert(rows: Iterable[Row], names: Mapping[str, str], sources: Mapping[str,
 
 def _why_not(row: Row, source: Source | None) -> str:
     """Why a row is no result, or empty."""
+    mag, p = number_of(row, "mag"), number_of(row, "p")
     reasons = (
         ("its source was left out, or is gone from IOP4's catalogue", source is None),
-        ("no magnitude and no polarisation", row.get("mag") is None and row.get("p") is None),
-        ("no time, night or band", not (row.get("juliandate") and row["night"]
-                                        and row.get("band"))),
-        (f"observed as {row.get('obsmode')}", row.get("obsmode") not in _MODES),
+        ("no magnitude and no polarisation", math.isnan(mag) and math.isnan(p)),
+        ("no time, telescope, night, instrument or band", not (
+            _JD[0] < number_of(row, "juliandate", 0.0) < _JD[1] and row["telescope"]
+            and _NIGHT.fullmatch(row["night"]) and text_of(row, "instrument")
+            and text_of(row, "band"))),
+        (f"observed as {row.get('obsmode')}", text_of(row, "obsmode") not in _MODES),
         ("no raw files", not row["files"]),
-        ("a degree of polarisation that cannot be", not 0.0 <= (row.get("p") or 0.0) <= 1.0))
+        ("a magnitude that cannot be", not (math.isnan(mag) or _MAG[0] < mag < _MAG[1])),
+        ("a degree of polarisation that cannot be", not (math.isnan(p) or 0.0 <= p <= 1.0)))
     return next((why for why, holds in reasons if holds), "")
 
 
 def _converted(row: Row, source: Source) -> Imported:
-    exptime = _number(row, "exptime")
+    exptime, camera = number_of(row, "exptime"), text_of(row, "instrument")
     # IOP4's time is that of the beginning, of a group the mean of its frames'.
-    jd = float(row["juliandate"]) + (exptime if exptime > 0 else 0.0) / 2.0 / 86400.0
-    mag, band = _number(row, "mag"), str(row["band"])
+    jd = number_of(row, "juliandate") + (exptime if exptime > 0 else 0.0) / 2.0 / 86400.0
+    mag, band = number_of(row, "mag"), str(row["band"])
     value = ResultValue(
         source=source.name, band=band, mode=_MODES[row["obsmode"]], jd_mid=jd,
         bjd_tdb=bjd_tdb(jd, source.ra_deg, source.dec_deg),
-        exptime_s=exptime if exptime > 0 else 0.0, mag=mag, mag_err=_number(row, "mag_err"),
-        zero_point=_number(row, "mag_zp"), zero_point_err=_number(row, "mag_zp_err"),
-        n_calibrators=0, fwhm_arcsec=_number(row, "fwhm"), airmass=_NAN, flags=int(Flag.IMPORTED),
-        aperture_arcsec=_number(row, "aperas"), mag_nucleus=_number(row, "mag_corr"),
-        mag_nucleus_err=_number(row, "mag_corr_err"), method="iop4" if row.get("p") else "")
+        exptime_s=exptime if exptime > 0 else 0.0, mag=mag, mag_err=number_of(row, "mag_err"),
+        zero_point=number_of(row, "mag_zp"), zero_point_err=number_of(row, "mag_zp_err"),
+        n_calibrators=0, fwhm_arcsec=number_of(row, "fwhm"), airmass=_NAN, flags=int(Flag.IMPORTED),
+        aperture_arcsec=number_of(row, "aperas"), mag_nucleus=number_of(row, "mag_corr"),
+        mag_nucleus_err=number_of(row, "mag_corr_err"),
+        method="iop4" if number_of(row, "p", 0.0) else "")
     flux = flux_mjy(mag, band)
     value = replace(value, flux_mjy=flux, flux_mjy_err=flux * value.mag_err * math.log(10) / 2.5,
                     **_polarisation(row))
-    bits = int(row.get("flags") or 0)
+    bits = int(number_of(row, "flags", 0.0))
     return Imported(telescope=row["telescope"],
-                    instrument=_INSTRUMENTS.get(row["instrument"], str(row["instrument"])),
+                    instrument=_INSTRUMENTS.get(camera, camera),
                     night=row["night"], files=row["files"], value=value,
                     flags=tuple(word for bit, word in _FLAGS.items() if bits & bit))
 
@@ -93,7 +102,7 @@ def _polarisation(row: Row) -> dict[str, Any]:
 
     The error along the polarisation is that of p, the one across it 2 p times that of chi.
     """
-    p, chi, p_err, chi_err = (_number(row, name) for name in ("p", "chi", "p_err", "chi_err"))
+    p, chi, p_err, chi_err = (number_of(row, name) for name in ("p", "chi", "p_err", "chi_err"))
     if not (math.isfinite(p) and math.isfinite(chi)):
         return {}
     along = (math.cos(math.radians(2.0 * chi)), math.sin(math.radians(2.0 * chi)))
@@ -108,15 +117,10 @@ def _polarisation(row: Row) -> dict[str, Any]:
     free = without_bias(q, u, qq, uu, qu)
     said |= {"q_err": math.sqrt(qq), "u_err": math.sqrt(uu), "qu_cov": qu, "p_debiased": free.p,
              "p_limit": free.limit}
-    nucleus = _number(row, "p_corr")
+    nucleus = number_of(row, "p_corr")
     if math.isfinite(nucleus):
         larger = nucleus / p if p > 0 else _NAN
-        said |= {"p_nucleus": free.p * larger, "p_nucleus_err": _number(row, "p_corr_err"),
+        said |= {"p_nucleus": free.p * larger, "p_nucleus_err": number_of(row, "p_corr_err"),
                  "q_nucleus": q * larger, "u_nucleus": u * larger,
                  "q_nucleus_err": said["q_err"] * larger, "u_nucleus_err": said["u_err"] * larger}
     return said
-
-
-def _number(row: Row, name: str) -> float:
-    value = row.get(name)
-    return float(value) if isinstance(value, (int, float)) else _NAN

@@ -42,7 +42,7 @@ def convert(rows: Sequence[Row], here: Iterable[Source]) -> Sources:
         try:
             source = source_of(_cells(row))
         except CatalogueError as error:
-            found.notes.append(f"{name}: left out: {error}")
+            found.notes.append(f"{name or 'a source without a name'}: left out: {error}")
             continue
         same = _same(source, [*kept.values(), *fresh.values()])
         if same is None:

@@ -223,3 +223,81 @@ def test_a_name_that_two_sources_have_in_iop4_stays_with_the_first() -> None:
     assert names["New"] == ("X",)
     assert names["Here"] == ("Y",)
     check_names(tuple(found.new))
+
+
+@pytest.mark.parametrize(("model", "change", "says"), [
+    ("astrosource", {"name": None}, "a source without a name: left out: the name is missing"),
+    ("astrosource", {"calibrates": 1}, "results added: 8"),
+    ("epoch", {"night": None}, "8 results left out: no time, telescope, night"),
+    ("epoch", {"night": "8/9/2022"}, "8 results left out: no time, telescope, night"),
+    ("epoch", {"telescope": None}, "8 results left out: no time, telescope, night"),
+    ("rawfit", {"filename": None}, "8 results left out: no raw files"),
+    ("rawfit", {"juliandate": "x"}, "results added: 8"),
+    ("photopolresult", {"juliandate": "soon"}, "8 results left out: no time"),
+    ("photopolresult", {"juliandate": 1e300}, "8 results left out: no time"),
+    ("photopolresult", {"instrument": None}, "8 results left out: no time"),
+    ("photopolresult", {"band": ["R"]}, "8 results left out: no time"),
+    ("photopolresult", {"obsmode": ["R"]}, "8 results left out: observed as ['R']"),
+    ("photopolresult", {"mag": math.nan, "p": None}, "9 results left out: no magnitude and no"),
+    ("photopolresult", {"mag": 99.99}, "9 results left out: a magnitude that cannot be"),
+    ("photopolresult", {"p": "much", "mag": None}, "9 results left out: no magnitude and no"),
+    ("photopolresult", {"p": -0.1}, "9 results left out: a degree of polarisation"),
+    ("photopolresult", {"flags": "bad"}, "results added: 8; of all that it has, with a flag set "
+                                         "by hand: 0"),
+    ("photopolresult", {"astrosource": {"a": 1}}, "9 results left out: its source was left out"),
+    ("photopolresult", {"astrosource": []}, "9 results left out: its source was left out"),
+    ("photopolresult", {"epoch": ["OSN-T090"]}, "8 results left out: no time, telescope, night"),
+])
+def test_a_row_with_a_field_that_is_null_or_wrong_is_left_out_with_its_reason(
+        site: Path, tmp_path: Path, model: str, change: dict[str, object], says: str) -> None:
+    rows = json.loads((DATA / "iop4_dump.json").read_text(encoding="utf-8"))
+    for row in rows:
+        if row["model"] == f"iop4api.{model}":
+            row["fields"] |= change
+    (tmp_path / "dump.json").write_text(json.dumps(rows), encoding="utf-8")
+    said = bring(site, tmp_path / "dump.json")
+    assert says in said
+    before = rows_of(site)
+    assert "results added: 0" in bring(site, tmp_path / "dump.json")
+    assert rows_of(site) == before
+
+
+@pytest.mark.parametrize(("model", "field", "says"), [
+    ("astrosource", "name", "a source without a name: left out: the name is missing"),
+    ("epoch", "night", "8 results left out: no time, telescope, night"),
+    ("rawfit", "filename", "8 results left out: no raw files"),
+    ("photopolresult", "instrument", "8 results left out: no time, telescope, night, instrument"),
+    ("photopolresult", "flags", "results added: 8"),
+    ("photopolresultreducedfitrelation", "photopolresult", "8 results left out: no raw files"),
+])
+def test_a_row_without_a_field_is_left_out_with_its_reason(
+        site: Path, tmp_path: Path, model: str, field: str, says: str) -> None:
+    """It ended in a traceback."""
+    rows = json.loads((DATA / "iop4_dump.json").read_text(encoding="utf-8"))
+    for row in rows:
+        if row["model"] == f"iop4api.{model}":
+            del row["fields"][field]
+    (tmp_path / "dump.json").write_text(json.dumps(rows), encoding="utf-8")
+    assert says in bring(site, tmp_path / "dump.json")
+
+
+def test_numbers_that_stand_as_text_are_read(site: Path, tmp_path: Path) -> None:
+    """The magnitude was lost, and its point came without one."""
+    rows = json.loads((DATA / "iop4_dump.json").read_text(encoding="utf-8"))
+    for row in rows:
+        if row["model"] == "iop4api.photopolresult":
+            row["fields"] = {name: str(value) if isinstance(value, float) else value
+                             for name, value in row["fields"].items()}
+    (tmp_path / "dump.json").write_text(json.dumps(rows), encoding="utf-8")
+    bring(site, tmp_path / "dump.json")
+    texts = rows_of(site)
+    assert texts[0]["mag"] == "13.35"
+    assert "results added: 0" in bring(site, DATA / "iop4_dump.json")
+    assert rows_of(site) == texts
+
+
+def test_a_text_that_is_not_utf8_keeps_no_row_away(site: Path, old: Path) -> None:
+    with sqlite3.connect(old / "iop4.db") as db:
+        db.execute("UPDATE iop4api_astrosource SET comment = CAST(x'ff41' AS TEXT)")
+    db.close()
+    assert "results added: 8" in bring(site, old / "iop4.db")
