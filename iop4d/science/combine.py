@@ -13,6 +13,7 @@ from iop4d.science.ordered import middle
 
 FloatImage = NDArray[np.float32]
 
+_FEW = 8  # values of a pixel that are put in order by exchanges, all pixels at once
 
 
 def clipped_mean(cube: FloatImage, *, clip: float) -> FloatImage:
@@ -24,14 +25,13 @@ def clipped_mean(cube: FloatImage, *, clip: float) -> FloatImage:
     would throw away good values.
     """
     n = cube.shape[0]
-    stack = np.moveaxis(cube, 0, -1)
-    ordered = np.sort(stack, axis=-1)  # NaN last
+    ordered = _sorted(np.moveaxis(cube, 0, -1))
     holes = bool(np.isnan(ordered[..., -1]).any())
     median = _median_of_sorted(ordered, holes=holes)
     if n < 3:
         return np.asarray(_mean(ordered, np.isfinite(ordered)), dtype=np.float32)
     away = np.abs(ordered - median[..., None])
-    mad = _median_of_sorted(np.sort(away, axis=-1), holes=holes)
+    mad = _median_of_sorted(_sorted(away), holes=holes)
     sigma = np.maximum(MAD_TO_SIGMA * mad, typical_sigma(ordered))
     keep = away <= np.float32(clip) * sigma[..., None]
     return np.asarray(_mean(ordered, keep), dtype=np.float32)
@@ -87,6 +87,22 @@ def _shrink(clip: float) -> float:
     inside = math.erf(clip / math.sqrt(2.0))
     density = math.exp(-clip * clip / 2.0) / math.sqrt(2.0 * math.pi)
     return 1.0 / math.sqrt(1.0 - 2.0 * clip * density / inside)
+
+
+def _sorted(values: FloatImage) -> FloatImage:
+    """The values in order along the last axis, NaN last.
+
+    A few values of each of many pixels take a fifth of the time by exchanges of neighbours.
+    """
+    n = values.shape[-1]
+    if n > _FEW or np.isnan(values).any():
+        return np.sort(values, axis=-1)
+    planes = [values[..., place] for place in range(n)]
+    for turn in range(n):
+        for low in range(turn % 2, n - 1, 2):
+            one, other = planes[low], planes[low + 1]
+            planes[low], planes[low + 1] = np.minimum(one, other), np.maximum(one, other)
+    return np.moveaxis(np.stack(planes), 0, -1)
 
 
 def _median_of_sorted(ordered: FloatImage, *, holes: bool) -> FloatImage:
