@@ -237,6 +237,50 @@ def test_a_long_curve_is_thinned_and_zooming_brings_its_points_back(
         browser.leave()
 
 
+#: Pixels of the first panel after its time axis was moved by so many of them, step by step: those
+#: with ink while it moves, at rest, and those that differ; and whether a picture was moved.
+MOVED = """(async (steps) => {
+  const panel = iop4dCurves.panels()[0], view = Bokeh.index.find_one(panel.figure);
+  const range = iop4dCurves.range(), { canvas } = view.canvas_view.primary;
+  const wait = (ms) => new Promise(done => setTimeout(done, ms));
+  const ink = () => {
+    const { left, top, width, height } = view.frame.bbox;
+    const { data } = canvas.getContext("2d").getImageData(left + 2, top + 2, width - 4, height - 4);
+    return Array.from({ length: data.length / 4 }, (_, i) => data[4 * i + 3] > 128);
+  };
+  for (const by of steps) {
+    const wide = (range.end - range.start) / view.frame.bbox.width * by, count = view._render_count;
+    range.setv({ start: range.start + wide, end: range.end + wide });
+    while (view._render_count === count) await new Promise(requestAnimationFrame);
+  }
+  const moving = ink(), isPicture = !!view.picture;
+  await wait(600);
+  const rest = ink();
+  return JSON.stringify([moving.filter(Boolean).length, rest.filter(Boolean).length,
+    moving.filter((has, i) => has !== rest[i]).length, isPicture, !!view.picture]);
+})"""
+
+
+def test_a_light_curve_that_is_moved_shows_its_points_as_it_does_at_rest(
+        site: Site, serving: Serving, browser: Browser) -> None:
+    browser.complaints.clear()
+    with serving(site) as address:
+        browser.open(address + "sources/BL%20Lac")
+        browser.wait(DRAWN, 20)
+        browser.wait("iop4dCurves.head().shown > 0")
+        time.sleep(1.0)  # the strip below draws it once more
+        # The last one leaves the picture that was made at first.
+        for steps in ([40], [-90], [900, 900, -1700]):
+            moving, rest, differing, moved, kept = json.loads(browser.js(f"{MOVED}({steps})"))
+            assert moved, steps
+            assert not kept, steps  # of a plot at rest nothing is held
+            assert moving > 0.9 * rest
+            assert differing < 0.1 * max(rest, 2000), (steps, moving, rest, differing)
+            assert rest > 400
+        browser.leave()
+    assert browser.complaints == []
+
+
 def test_what_is_ticked_stays_with_its_row_when_rows_come_above_it(
         tmp_path: Path, serving: Serving, browser: Browser) -> None:
     own = observatory.site(tmp_path / "site")

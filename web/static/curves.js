@@ -1,6 +1,6 @@
 // Draws light curves: panels of magnitude, polarisation and colour with one time axis. The form
-// #choice says what is shown, and the address has the same. Points are arrays of numbers, drawn
-// with a few strokes for each series, so that thousands of them can be moved.
+// #choice says what is shown, and the address has the same. Points are arrays of numbers, which
+// points.js paints.
 "use strict";
 (() => {
   const place = document.getElementById("curves");
@@ -9,7 +9,7 @@
   const colours = JSON.parse(place.dataset.colours);
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const touch = matchMedia("(pointer: coarse)").matches;
-  const FLAGGED = 1, BY_HAND = 2, PROVISIONAL = 4, TOGETHER = 8, DAY = 86400e3, EPOCH = 2440587.5, MJD = 2400000.5;
+  const BY_HAND = 2, PROVISIONAL = 4, TOGETHER = 8, DAY = 86400e3, EPOCH = 2440587.5, MJD = 2400000.5;
   const SETTLE_MS = 160, FETCH_MS = 350, FOLLOW_MS = 300, NOTHING = -(2 ** 31);
   const SHAPES = ["circle", "square", "triangle", "diamond", "hexagon", "cross"];
   const SIGNS = ["●", "■", "▲", "◆", "⬢", "✚"];
@@ -57,115 +57,7 @@
     return head;
   };
 
-  // Glyphs: all points of a series in a few strokes. While the plot moves they are squares.
-  let moving = false;
-  const outline = (ctx, shape, x, y, r) => {
-    switch (shape) {
-      case "square": ctx.rect(x - r * .88, y - r * .88, r * 1.76, r * 1.76); break;
-      case "triangle": ctx.moveTo(x, y - r * 1.2); ctx.lineTo(x + r * 1.1, y + r * .85); ctx.lineTo(x - r * 1.1, y + r * .85); ctx.closePath(); break;
-      case "diamond": ctx.moveTo(x, y - r * 1.3); ctx.lineTo(x + r, y); ctx.lineTo(x, y + r * 1.3); ctx.lineTo(x - r, y); ctx.closePath(); break;
-      case "hexagon": ctx.moveTo(x - r, y - r * .6); ctx.lineTo(x, y - r * 1.2); ctx.lineTo(x + r, y - r * .6); ctx.lineTo(x + r, y + r * .6); ctx.lineTo(x, y + r * 1.2); ctx.lineTo(x - r, y + r * .6); ctx.closePath(); break;
-      case "cross": ctx.rect(x - r * .4, y - r * 1.2, r * .8, r * 2.4); ctx.rect(x - r * 1.2, y - r * .4, r * 2.4, r * .8); break;
-      default: ctx.moveTo(x + r, y); ctx.arc(x, y, r, 0, 6.2832);
-    }
-  };
-  let glyphs = null;
-  // Bokeh asks for each line and letter of each frame which colour a style sheet of the page gives it:
-  // ours give none, and asking makes the browser lay out the page again, many times in a frame.
-  const hasten = () => {
-    const { VisualProperties } = Bokeh.require("core/visuals/visual");
-    VisualProperties.prototype._get_css_value = () => "";
-    const { PlotView } = Bokeh.require("models/plots/plot_canvas");
-    Object.defineProperty(PlotView.prototype, "base_font_size", { get: () => 13 });
-  };
-  const makeGlyphs = () => {
-    hasten();
-    const { Scatter, ScatterView } = Bokeh.require("models/glyphs/scatter");
-    class PointsView extends ScatterView {
-      // The element that Bokeh would place over the points of each series has no use here.
-      get bbox() { return undefined; }
-      _paint(ctx, indices, data) {
-        const sx = data?.sx ?? this.sx, sy = data?.sy ?? this.sy;
-        const { look, part } = this.model, { columns } = look, state = columns.state;
-        const width = ctx.canvas.width, r = look.r, selected = part === "selected";
-        const drawn = [];
-        for (const i of indices) { const x = sx[i], y = sy[i]; if (y === y && x > -20 && x < width + 20 && (show.flagged || !(state && state[i] & 3))) drawn.push(i); }
-        ctx.save();
-        ctx.globalAlpha = part === "others" ? .25 : 1;
-        ctx.fillStyle = ctx.strokeStyle = look.colour;
-        ctx.lineWidth = 1.1;
-        if (moving && (head.shown > 1000 || drawn.length > 150)) {
-          for (const i of drawn) ctx.fillRect(sx[i] - r + 1, sy[i] - r + 1, 2 * r - 2, 2 * r - 2);
-          ctx.restore();
-          return;
-        }
-        if (show.bars && this.model.ends) {
-          const [low, high] = this.model.ends, scale = this.renderer.yscale, lo = columns[low], hi = columns[high];
-          ctx.globalAlpha *= .6;
-          ctx.beginPath();
-          for (const i of drawn) if (lo[i] === lo[i]) { ctx.moveTo(sx[i], scale.compute(lo[i])); ctx.lineTo(sx[i], scale.compute(hi[i])); }
-          ctx.stroke();
-          ctx.globalAlpha /= .6;
-        }
-        // Of others: a thin cross.
-        if (look.other) {
-          ctx.globalAlpha *= .8;
-          ctx.beginPath();
-          for (const i of drawn) { const x = sx[i], y = sy[i]; ctx.moveTo(x - r, y - r); ctx.lineTo(x + r, y + r); ctx.moveTo(x + r, y - r); ctx.lineTo(x - r, y + r); }
-          ctx.stroke();
-          ctx.restore();
-          return;
-        }
-        // Hollow: flagged. Pale: provisional. With a cross: flagged by hand.
-        const fill = (alpha, which) => {
-          ctx.beginPath();
-          for (const i of drawn) if (which(state ? state[i] : 0)) outline(ctx, look.shape, sx[i], sy[i], r);
-          if (alpha) { ctx.globalAlpha *= alpha; ctx.fill(); ctx.globalAlpha /= alpha; }
-          if (alpha < .9 || look.mean) ctx.stroke();
-        };
-        fill(.9, (bits) => !(bits & 7));
-        if (state) {
-          fill(.35, (bits) => (bits & 7) === PROVISIONAL);
-          fill(0, (bits) => bits & 3);
-          ctx.beginPath();
-          for (const i of drawn) if (state[i] & BY_HAND) { const x = sx[i], y = sy[i]; ctx.moveTo(x - r, y - r); ctx.lineTo(x + r, y + r); ctx.moveTo(x + r, y - r); ctx.lineTo(x - r, y + r); }
-          ctx.stroke();
-        }
-        if (look.mean || selected) {
-          ctx.strokeStyle = selected ? palette.text : palette.paper;
-          ctx.lineWidth = selected ? 1.6 : 1.2;
-          ctx.beginPath();
-          for (const i of drawn) outline(ctx, look.shape, sx[i], sy[i], r + 1);
-          ctx.stroke();
-        }
-        ctx.restore();
-      }
-    }
-    class Points extends Scatter { static __name__ = "iop4d.Points"; }
-    Points.prototype.default_view = PointsView;
-    class LimitsView extends ScatterView {
-      get bbox() { return undefined; }
-      _paint(ctx, indices, data) {
-        const sx = data?.sx ?? this.sx, sy = data?.sy ?? this.sy, { look } = this.model, state = look.columns.state;
-        ctx.save();
-        ctx.strokeStyle = look.colour;
-        ctx.lineWidth = 1.2;
-        ctx.beginPath();
-        for (const i of indices) {
-          const x = sx[i], y = sy[i];
-          if (y !== y || !(show.flagged || !(state && state[i] & BY_HAND))) continue;
-          ctx.moveTo(x - 4, y); ctx.lineTo(x + 4, y); ctx.moveTo(x, y); ctx.lineTo(x, y + 9);
-          ctx.moveTo(x - 3, y + 6); ctx.lineTo(x, y + 9); ctx.lineTo(x + 3, y + 6);
-        }
-        ctx.stroke();
-        ctx.restore();
-      }
-    }
-    class Limits extends Scatter { static __name__ = "iop4d.Limits"; }
-    Limits.prototype.default_view = LimitsView;
-    return { Points, Limits };
-  };
-
+  let moving = false, kinds = null;
   let palette = null, show = choice(), head = null, view = null, panels = [], sources = [], spans = [], x_range = null, ready = false, strip = null, full = null, mode = touch ? "none" : "pan";
 
   const readPalette = () => {
@@ -220,16 +112,16 @@
     return axis;
   };
   const makeFigure = (height, y_range, title, tools, xAxis) => {
-    const figure = new (Bokeh.require("models/plots/figure").Figure)({
+    const figure = new kinds.Panel({
       height, sizing_mode: "stretch_width", x_range, y_range, x_scale: new (one("LinearScale"))(), y_scale: new (one("LinearScale"))(),
       toolbar_location: null, toolbar: new (one("Toolbar"))({ tools, active_drag: null, active_scroll: null, active_tap: null, active_inspect: null, logo: null }),
-      background_fill_color: palette.paper, border_fill_color: palette.paper, outline_line_color: palette.line, min_border_left: 58, min_border_right: 10, min_border_top: 4, min_border_bottom: xAxis ? 20 : 4, lod_threshold: null });
+      background_fill_color: null, border_fill_color: null, outline_line_color: palette.line, min_border_left: 58, min_border_right: 10, min_border_top: 4, min_border_bottom: xAxis ? 20 : 4, lod_threshold: null });
     const left = new (one("LinearAxis"))({ axis_label: title });
     styleAxis(left);
     figure.add_layout(left, "left");
     const below = timeAxis();
     figure.add_layout(below, "below");
-    if (!xAxis) below.setv({ major_label_text_font_size: "0px", major_label_standoff: 0, major_tick_out: 3 });
+    if (!xAxis) below.setv({ major_label_text_color: null, major_label_text_font_size: "0px", major_label_standoff: 0, major_tick_out: 3 });
     for (const axis of [left, below]) figure.add_layout(new (one("Grid"))({ axis, dimension: axis === left ? 1 : 0, grid_line_color: palette.line, grid_line_alpha: .5 }), "center");
     return figure;
   };
@@ -238,9 +130,17 @@
   const titleOf = (name) => name === "y" ? TITLES[show.quantity] : name === "c" ? (head.pair || "colour") : { p: "p [%]", chi: "χ [°]", q: "q [%]", u: "u [%]" }[name];
   const hasValue = (array) => array && array.some((v) => v === v);
 
+  // Bokeh knows of a series where its points are, for choosing them.
+  const addSeries = (figure, data_source, value, size, visible) => {
+    const glyph = new (one("Scatter"))({ x: { field: "x" }, y: { field: value }, size: { value: size } });
+    const renderer = new (one("GlyphRenderer"))({ data_source, glyph, selection_glyph: glyph, nonselection_glyph: glyph, visible });
+    figure.add_renderers(renderer);
+    return renderer;
+  };
+
   // Build the document: its panels, axis and series.
   const build = async (limits) => {
-    if (!glyphs) glyphs = makeGlyphs();
+    if (!kinds) kinds = iop4dPoints.make({ show: () => show, palette: () => palette, isMoving: () => moving, isShown, shown: () => head.shown });
     palette = readPalette();
     ready = false;
     const had = chosenIds();
@@ -266,26 +166,8 @@
       const y_range = new (one("Range1d"))({ start: 0, end: 1 });
       const height = Math.round(HEIGHTS[name] * (many ? .72 : 1) * (innerWidth < 600 ? .75 : 1)) + (at === list.length - 1 ? 26 : 0);
       const figure = makeFigure(height, y_range, (many ? source + "  " : "") + titleOf(name), tools, at === list.length - 1);
-      for (const known of mine) {
-        const field = (y) => ({ x: { field: "x" }, y: { field: y }, size: { value: 8 } });
-        if (hasValue(known.columns[name])) {
-          const make = (part) => {
-            const glyph = new glyphs.Points(field(name));
-            Object.assign(glyph, { look: known.look, part, ends: [name + "_lo", name + "_hi"] });
-            return glyph;
-          };
-          const renderer = new (one("GlyphRenderer"))({ data_source: known.source, glyph: make("all"), selection_glyph: make("selected"), nonselection_glyph: make("others"), visible: isShown(known), level: known.mean ? "overlay" : "glyph" });
-          known.renderers.push(renderer);
-          figure.add_renderers(renderer);
-        }
-        if (hasValue(known.columns[name + "_limit"])) {
-          const glyph = new glyphs.Limits(field(name + "_limit"));
-          glyph.look = known.look;
-          const renderer = new (one("GlyphRenderer"))({ data_source: known.source, glyph, selection_glyph: glyph, nonselection_glyph: glyph, visible: isShown(known) });
-          known.renderers.push(renderer);
-          figure.add_renderers(renderer);
-        }
-      }
+      figure.panel = { mine, name };
+      for (const known of mine) for (const value of [name, name + "_limit"]) if (hasValue(known.columns[value])) known.renderers.push(addSeries(figure, known.source, value, 8, isShown(known)));
       const lines = head.sources.find((known) => known.name === source)?.lines || {};
       const drawLine = (location, band) => {
         const span = new (one("Span"))({ location, dimension: "width", line_color: band ? colourOf(band) : palette.quiet, line_dash: "dashed", line_width: 1.2, line_alpha: .8, visible: show.lines });
@@ -336,12 +218,12 @@
     x_range = main;
     figure.left[0].setv({ visible: false });
     figure.min_border_left = 58;
-    for (const series of full.nights) {
-      const source = new (one("ColumnDataSource"))({ data: { x: series.columns.jd.map(xOf), y: series.columns.y } });
-      const glyph = new glyphs.Points({ x: { field: "x" }, y: { field: "y" }, size: { value: 4 } });
-      Object.assign(glyph, { look: { columns: {}, colour: colourOf(series.band), shape: "square", r: 1.6 }, part: "all", ends: null });
-      figure.add_renderers(new (one("GlyphRenderer"))({ data_source: source, glyph, nonselection_glyph: glyph, selection_glyph: glyph }));
-    }
+    const mine = full.nights.map((series) => {
+      const columns = { x: series.columns.jd.map(xOf), y: series.columns.y };
+      return { columns, source: new (one("ColumnDataSource"))({ data: columns }), look: { colour: colourOf(series.band), shape: "square", r: 1.6 } };
+    });
+    figure.panel = { mine, name: "y", every: true };
+    for (const known of mine) addSeries(figure, known.source, "y", 4, true);
     return [figure];
   };
 
@@ -373,7 +255,7 @@
   };
   const reset = () => { x_range.setv({ start: x_range.reset_start, end: x_range.reset_end }); fit(); };
 
-  // Moving: squares until it rests; then the points that were thinned out come back.
+  // Moving: a picture of the points is moved, and where it is zoomed they are squares, until it rests; then the points that were thinned out come back.
   let rest = null, asked = null;
   const moved = () => {
     if (!ready) return;
