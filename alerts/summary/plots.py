@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from iop4d.store.schema import Result
 
 _MOST = 500  # points of a band; of more, every so-many-th is shown
-PlotPoint = tuple[float, float, float, bool]  # JD, value, error, whether it is sound
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -49,7 +49,7 @@ def exposed(db: Connection, site: Site, found: Overview) -> bytes:
     """The text that Prometheus reads. ``found``: counted."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Said(metrics=(*_of_daemon(site, found), *_of_work(db, found),
-                                     *_of_machine(site, found))))
+                                     *_of_machine(site))))
     return generate_latest(registry)
 
 
@@ -124,7 +124,7 @@ def _of_work(db: Connection, found: Overview) -> Iterator[Metric]:
     yield files
 
 
-def _of_machine(site: Site, found: Overview) -> Iterator[Metric]:
+def _of_machine(site: Site) -> Iterator[Metric]:
     yield _gauge("iop4d_disk_free_bytes", "Bytes free on the disk of the site.",
                  shutil.disk_usage(site.root).free)
     yield _gauge("iop4d_disk_min_free_bytes", "Bytes below which no new work starts.",

@@ -63,7 +63,7 @@ def take(tx: Transaction, notice: Notice, *, content: str, origin: str, settings
     if known is None:
         row = triggers.create(tx, now, event=notice.event, origin=origin, **said)
         return Received(row=row, is_new=True)
-    if not _changes(known, notice, said):
+    if not _changes(known, notice):
         return Received(row=known, is_new=False)
     if notice.withdrawn:
         said = {"state": TriggerState.WITHDRAWN, "reason": said["reason"],
@@ -133,7 +133,7 @@ def _state(notice: Notice, source: Source | None,
     return TriggerState.ACCEPTED, ""
 
 
-def _changes(known: Trigger, notice: Notice, said: dict[str, Any]) -> bool:
+def _changes(known: Trigger, notice: Notice) -> bool:
     """Whether a notice says what its row does not say yet."""
     if known.state in _FINAL:
         return False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import email
 import email.policy
 import math
@@ -11,7 +10,7 @@ import ssl
 from collections.abc import Callable, Iterable
 from email.message import EmailMessage
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 from aiosmtpd.controller import Controller
 
@@ -25,9 +24,6 @@ from iop4d.store.flagging import clear_flag, set_flag
 from iop4d.store.schema import Alert, Outbox, Result
 from tests.conftest import FakeClock
 from tests.support.rows import last, rows
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 JD = 2461000.5
 MINUTE = 1 / 1440
@@ -172,12 +168,6 @@ UNIX_OF_JD = (JD - 2440587.5) * 86400.0
 
 def minute(jd: float) -> float:
     return round((jd - JD) / MINUTE, 3)
-
-
-async def run_db(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Stands in for the daemon's database thread."""
-    await asyncio.sleep(0)
-    return function(*args, **kwargs)
 
 
 def free_port() -> int:

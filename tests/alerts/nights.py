@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from iop4d.config import Site
-from iop4d.instruments.telescopes import T220, Telescope
 from iop4d.model.flags import Flag
 from iop4d.model.source import Source, SourceKind
 from iop4d.model.units import jd_of_unix
@@ -17,7 +16,6 @@ from iop4d.store.schema import Frame, Result
 from tests.alerts.bench import channel, site_of
 
 NIGHT = "2024-03-13"
-TELESCOPES: tuple[Telescope, ...] = (T220,)
 
 
 def at(text: str) -> float:

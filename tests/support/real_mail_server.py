@@ -29,7 +29,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.real_servers import is_required, unpacked
+from tests.support.real_servers import free_port, is_required, unpacked
 
 USER, PASSWORD = "iop4d", "geheim#1"
 DOMAIN = "example.org"
@@ -168,7 +168,7 @@ def _set_up(folder: Path, programs: Path, boxes: tuple[str, ...], more: list[str
         (folder / "queue" / name).chmod(mode)
     libraries = ":".join(str(unpacked() / part) for part in (
         "usr/lib/postfix", "usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu"))
-    port, tls_port = _free_port(), _free_port()
+    port, tls_port = free_port(), free_port()
     (folder / "etc" / "boxes").write_text(
         "".join(f"{name}@{DOMAIN} {name}/\n" for name in boxes), encoding="utf-8")
     (folder / "etc" / "main.cf").write_text("\n".join([
@@ -199,12 +199,6 @@ def _tls_lines(cert: Path | None, key: Path | None) -> list[str]:
         return ["smtpd_tls_security_level = none"]
     return ["smtpd_tls_security_level = may", f"smtpd_tls_cert_file = {cert}",
             f"smtpd_tls_key_file = {key}", "smtpd_sasl_auth_enable = yes"]
-
-
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 class _Checker(socketserver.StreamRequestHandler):

@@ -54,7 +54,7 @@ def source_list(db: Connection) -> str:
     night = visibility.tonight(telescope, now) if telescope else None
     lines = _lines([row for row in rows if _is_wanted(row, tags)], tags, night)
     bands, sort = bands_of(rows), _sort()
-    lines.sort(key=_key(sort, now))
+    lines.sort(key=_key(sort))
     return render(db, "sources.html", lines=lines, bands=bands, sort=sort, night=night,
                   telescopes=telescopes, kinds=_KINDS, kind=_kind(), total=len(rows),
                   all_tags=sorted({tag for found in tags.values() for tag in found}),
@@ -129,7 +129,7 @@ def _choices(bands: list[str], night: Night | None) -> list[tuple[str, str]]:
             ("ra", "right ascension"), *([("-hours", "hours tonight")] if night else [])]
 
 
-def _key(sort: str, now: float) -> Callable[[Line], Any]:
+def _key(sort: str) -> Callable[[Line], Any]:
     column, sign = sort.removeprefix("-"), -1.0 if sort.startswith("-") else 1.0
 
     def value(line: Line) -> float | None:
