@@ -25,6 +25,8 @@ _DAYS = {"30d": 30.0, "1y": 365.25}
 _MARGIN = 1e-6  # days
 #: JD between which every point is.
 ALWAYS = (0.0, 1e7)
+#: JD that an address can name: years 1900 to 2132. An earlier or later date means these.
+_NAMED = (2415021.0, 2499999.0)
 _SWITCHES = ("bars", "lines", "flagged", "others")
 
 
@@ -132,7 +134,7 @@ def _moment(args: MultiDict[str, str], name: str) -> float | None:
         raise ChoiceError(f"{name}: {error}") from error
     # An end that is a date has its whole day.
     is_date = name == "to" and len(text) == 10 and text[4:5] == "-"
-    return jd + 1.0 if is_date else jd
+    return min(max(jd + 1.0 if is_date else jd, _NAMED[0]), _NAMED[1])
 
 
 def _one_of(args: MultiDict[str, str], name: str, known: Mapping[str, str]) -> str:

@@ -29,7 +29,12 @@
   const query = (chosen, limits) => {
     const words = new URLSearchParams();
     for (const name of chosen.sources) words.append("source", name);
-    if (limits) { words.set("from", limits[0].toFixed(5)); words.set("to", limits[1].toFixed(5)); } else {
+    if (limits) {
+      // An address names times of the years 1900 to 2132.
+      const [from, to] = limits.map((jd) => Math.min(Math.max(jd, 2415021), 2499999).toFixed(5));
+      words.set("from", from);
+      words.set("to", to);
+    } else {
       if (chosen.from) words.set("from", chosen.from);
       if (chosen.to) words.set("to", chosen.to);
       if (!chosen.from && !chosen.to && chosen.period !== "all") words.set("period", chosen.period);
@@ -292,6 +297,7 @@
       if (mine !== turn) return;
       if (answer.status === 304) return;
       if (answer.status === 503) { retry(Number(answer.headers.get("Retry-After")) || 5); return; }
+      if (answer.status === 400) { lost(`The light curve cannot be shown: ${(await answer.json()).error}`); return; }
       if (!answer.ok) { lost("The light curve is not available now."); return; }
       fresh = unpack(await answer.arrayBuffer());
     } catch {

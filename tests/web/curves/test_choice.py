@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import parse_qsl
+
 import pytest
 from werkzeug.datastructures import MultiDict
 from werkzeug.urls import iri_to_uri
@@ -45,6 +47,19 @@ def test_the_address_of_a_choice_makes_the_same_choice() -> None:
     assert again == choice
     assert "period=tonight" in choice.query(period="tonight")
     assert "from" not in choice.query(period="tonight")
+
+
+@pytest.mark.parametrize("period", [
+    {"from": "0001-01-01"}, {"to": "9999-12-31"}, {"from": "1850-06-01", "to": "2500-01-01"},
+    {"from": "0001-01-01T00:00+14:00", "to": "2026-11-22"}])
+def test_a_period_of_far_dates_has_an_address_and_a_form_that_are_read_again(
+        period: dict[str, str]) -> None:
+    choice = read(**period)
+    sent = {name: value for name, value in parse_qsl(choice.query()) if name in ("from", "to")}
+    assert read(**sent) == choice
+    shown = {"from": choice.from_text, "to": choice.to_text}
+    assert read(**{name: text for name, text in shown.items() if text}).limits(
+        0.0) == pytest.approx(choice.limits(0.0), abs=0.001)
 
 
 def test_a_form_without_scripts_sends_a_zero_before_the_box_that_is_ticked() -> None:
