@@ -12,6 +12,7 @@ import logging
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 
 from iop4d.config import Site
@@ -183,9 +184,17 @@ def _of_product(db: Connection, site: Site, rules: Prune, product: Product, *, d
 
 
 def _of_no_row(place: _Place, named: set[str], suffix: str, before: float) -> list[Removal]:
-    """Old files in a folder of products that no row names: what a crash or another name left."""
+    """Old files in a folder of products that no row names: what a crash or another name left.
+
+    Those of a site that was moved are not among them, whose rows name the folder where it was.
+    """
+    @cache
+    def ends(depth: int) -> set[tuple[str, ...]]:
+        return {Path(name).parts[-depth:] for name in named}
+
     found = (place.removal(path) for path in sorted(place.folder.rglob(f"*{suffix}"))
-             if str(path) not in named)
+             if str(path) not in named
+             and (inside := path.relative_to(place.folder).parts) not in ends(len(inside)))
     return [one for one in found if one is not None and one.mtime_ns < before]
 
 

@@ -208,6 +208,18 @@ def test_files_of_no_row_go_once_they_are_old(site: Site) -> None:
     assert "T/new.fits" not in names(planned(site, replace(NONE, reduced_days=60)))
 
 
+def test_products_of_a_site_that_was_moved_are_of_their_rows_still(site: Site) -> None:
+    database = Database(site.database)
+    with database.write() as tx:
+        for frame in tx.rows("SELECT id, reduced_path FROM frame"):
+            there = frame[1].replace(str(site.root), "/where/it/was")
+            tx.update(Frame, reduced_path=there).where(Frame.id == frame[0]).execute()
+    database.close()
+    write(site.root / "reduced" / "T" / "old.fits", 99)
+    rules = replace(NONE, reduced_days=60, keep_results=True)
+    assert names(planned(site, rules)) == ["T/old.fits"]
+
+
 def test_raw_frames_never_go_wherever_rows_and_links_lead(site: Site, tmp_path: Path) -> None:
     raw = tmp_path / "raw" / "T" / NIGHTS[0] / "1.fits"
     link = tmp_path / "reduced" / "link.fits"
