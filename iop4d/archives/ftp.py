@@ -212,7 +212,7 @@ class FtpSession:
             return None
         try:
             mtime = moment_of(moment[-1].strip().encode(BYTES))
-        except ValueError:  # written as nobody else does
+        except ValueError:  # it is no time of RFC 3659
             return None
         if self._has_mlsd:
             return mtime

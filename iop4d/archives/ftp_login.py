@@ -146,7 +146,7 @@ def errors_named(archive: FtpArchive, password: str | None) -> Iterator[None]:
 
 
 def said(error: StatusCodeError, *, secret: str = "") -> str:
-    """What the server answered; ``secret``: what is taken from it, as it went over the line."""
+    """What the server answered. ``secret``: a text, as it was sent, that is hidden in it."""
     text = f"{error.received_codes[-1]} {' '.join(error.info).strip(' -')}"
     return ascii((text.replace(secret, "***") if secret else text)[:200])[1:-1]
 

@@ -8,18 +8,17 @@ from math import log10
 import pytest
 
 from iop4d.alerts.atel.gather import gather
-from iop4d.alerts.atel.text import (
-    write,
-)
+from iop4d.alerts.atel.text import write
 from iop4d.store.database import Transaction
 from iop4d.store.schema import Result
-from tests.alerts.telegrams import HEAD, told
-from tests.alerts.test_atel_gather import (
+from tests.alerts.telegrams import (
+    HEAD,
     TODAY,
     asked,
     fill_catalogue,
     measure,
     quiet_past,
+    told,
 )
 
 

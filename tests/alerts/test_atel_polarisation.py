@@ -7,16 +7,16 @@ import re
 import pytest
 
 from iop4d.alerts.atel.gather import gather
-from iop4d.alerts.atel.text import (
-    write,
-)
+from iop4d.alerts.atel.text import write
 from iop4d.store.database import Transaction
-from tests.alerts.telegrams import HEAD, told, untraced
-from tests.alerts.test_atel_gather import (
+from tests.alerts.telegrams import (
+    HEAD,
     asked,
     fill_catalogue,
     measure,
     polarised,
+    told,
+    untraced,
     without_stars,
 )
 

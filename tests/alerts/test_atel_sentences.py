@@ -23,7 +23,7 @@ from iop4d.model.units import robust_sigma
 from iop4d.store import catalogue
 from iop4d.store.database import Transaction
 from iop4d.store.schema import Result
-from tests.alerts.test_atel_gather import NAME, TODAY, asked, fill_catalogue, measure
+from tests.alerts.telegrams import NAME, TODAY, asked, fill_catalogue, measure
 from tests.support.cases import tried
 
 NIGHTS, PARTS = 500, 4  # each part meets every sentence

@@ -29,15 +29,18 @@ from iop4d.model.source import Source, SourceKind
 from iop4d.store import catalogue
 from iop4d.store.database import Transaction
 from iop4d.store.schema import Result
-from tests.alerts.telegrams import HEAD, rich, told, untraced
-from tests.alerts.test_atel_gather import (
+from tests.alerts.telegrams import (
+    HEAD,
     NAME,
     asked,
     fill_catalogue,
     light,
     measure,
     quiet_past,
+    rich,
+    told,
     two_cameras,
+    untraced,
 )
 
 

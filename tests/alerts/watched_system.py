@@ -20,7 +20,7 @@ DAY = 24 * HOUR
 
 
 class System:
-    """A site whose state is told."""
+    """A site whose state a test sets."""
 
     def __init__(self, root: Path, condition: str, more: str = "") -> None:
         self.clock = FakeClock()

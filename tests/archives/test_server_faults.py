@@ -71,7 +71,7 @@ def test_a_refused_login_is_tried_once_in_the_longest_pause(
     assert server.commands["connect"] == 1
 
 
-def test_a_kept_session_that_the_server_ended_is_opened_anew_without_a_word(
+def test_a_kept_session_that_the_server_ended_is_opened_again_in_silence(
         server: FakeServer, tmp_path: Path) -> None:
     server.put("a.fit")
     bench = Bench(tmp_path, server)

@@ -48,7 +48,7 @@ def test_a_file_written_again_within_its_minute_is_fetched_again(
     assert server.commands["stat"] <= asked + 3
 
 
-def test_a_file_written_again_while_nobody_looked_is_fetched_at_the_start(
+def test_a_file_written_again_while_the_daemon_was_stopped_is_fetched_at_the_start(
         server: FakeServer, tmp_path: Path) -> None:
     server.minutes = True
     server.put("a.fit", b"1111" * 720, NOW - 59)
@@ -65,7 +65,7 @@ def test_a_file_written_again_while_nobody_looked_is_fetched_at_the_start(
 def test_a_server_whose_zone_changes_has_nothing_fetched_again(
         server: FakeServer, tmp_path: Path, caplog: pytest.LogCaptureFixture, minutes: bool,
         hours: float) -> None:
-    """Summer time ends: all listed times move, and no size. What is new comes all the same."""
+    """Summer time ends: all listed times move, and no size. What is new is fetched."""
     server.minutes = minutes
     for number in range(5):
         server.put(f"{number}.fit", mtime=NOW - 86400 - 77.0 * number)

@@ -16,7 +16,7 @@ from iop4d.config import Site
 from iop4d.store.database import Database
 from iop4d.store.schema import Alert, Result
 from iop4d.web.app import create_app
-from tests.alerts.test_atel_gather import asked, fill_catalogue, flare, without_stars
+from tests.alerts.telegrams import asked, fill_catalogue, flare, without_stars
 from tests.support.rows import update
 from tests.web import observatory
 
