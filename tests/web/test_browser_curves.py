@@ -261,6 +261,20 @@ MOVED = """(async (steps) => {
 })"""
 
 
+def test_the_picture_of_a_light_curve_that_shows_seven_centuries_can_be_saved(
+        site: Site, serving: Serving, browser: Browser) -> None:
+    browser.complaints.clear()
+    with serving(site) as address:
+        browser.open(address + "sources/BL%20Lac")
+        browser.wait(DRAWN, 20)
+        browser.js("iop4dCurves.range().setv({start: Date.UTC(1700, 0), end: Date.UTC(2400, 0)})")
+        browser.js("document.querySelector('[data-act=png]').click()")
+        browser.wait("performance.getEntriesByType('resource').some("
+                     "one => one.name.includes('from=2415021.0') && one.responseStatus === 200)")
+        browser.leave()
+    assert browser.complaints == []
+
+
 def test_a_light_curve_that_is_moved_shows_its_points_as_it_does_at_rest(
         site: Site, serving: Serving, browser: Browser) -> None:
     browser.complaints.clear()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 from werkzeug.datastructures import MultiDict
@@ -25,8 +25,6 @@ _DAYS = {"30d": 30.0, "1y": 365.25}
 _MARGIN = 1e-6  # days
 #: JD between which every point is.
 ALWAYS = (0.0, 1e7)
-#: JD that an address can name: years 1900 to 2132. An earlier or later date means these.
-_NAMED = (2415021.0, 2499999.0)
 _SWITCHES = ("bars", "lines", "flagged", "others")
 
 
@@ -40,8 +38,11 @@ class Choice:
 
     ``bands``, ``instruments``: those shown, empty for all. ``colour``: two bands such as ``B-R``;
     empty: the two farthest apart. ``bars``: error bars; ``lines``: values of the catalogue;
-    ``flagged``: points with a flag too; ``others``: points that others measured.
+    ``flagged``: points with a flag too; ``others``: points that others measured. ``NAMED``: JD that
+    an address can name, of the years 1900 to 2132; an earlier or later date means these.
     """
+
+    NAMED: ClassVar[tuple[float, float]] = (2415021.0, 2499999.0)
 
     sources: tuple[str, ...] = ()
     period: str = "all"
@@ -134,7 +135,7 @@ def _moment(args: MultiDict[str, str], name: str) -> float | None:
         raise ChoiceError(f"{name}: {error}") from error
     # An end that is a date has its whole day.
     is_date = name == "to" and len(text) == 10 and text[4:5] == "-"
-    return min(max(jd + 1.0 if is_date else jd, _NAMED[0]), _NAMED[1])
+    return min(max(jd + 1.0 if is_date else jd, Choice.NAMED[0]), Choice.NAMED[1])
 
 
 def _one_of(args: MultiDict[str, str], name: str, known: Mapping[str, str]) -> str:

@@ -7,6 +7,7 @@
   const form = document.getElementById("choice");
   const root = document.body.dataset.root;
   const colours = JSON.parse(place.dataset.colours);
+  const [FIRST, LAST] = place.dataset.named.split(" ").map(Number);  // JD that an address can name
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const touch = matchMedia("(pointer: coarse)").matches;
   const BY_HAND = 2, PROVISIONAL = 4, TOGETHER = 8, DAY = 86400e3, EPOCH = 2440587.5, MJD = 2400000.5;
@@ -30,8 +31,7 @@
     const words = new URLSearchParams();
     for (const name of chosen.sources) words.append("source", name);
     if (limits) {
-      // An address names times of the years 1900 to 2132.
-      const [from, to] = limits.map((jd) => Math.min(Math.max(jd, 2415021), 2499999).toFixed(5));
+      const [from, to] = limits.map((jd) => Math.min(Math.max(jd, FIRST), LAST).toFixed(5));
       words.set("from", from);
       words.set("to", to);
     } else {
