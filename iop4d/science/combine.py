@@ -13,6 +13,7 @@ from iop4d.science.ordered import middle
 
 FloatImage = NDArray[np.float32]
 
+_WHOLE = 4_000_000  # values of which a copy is made without regard to memory
 _FEW = 8  # values of a pixel that are put in order by exchanges, all pixels at once
 
 
@@ -65,21 +66,62 @@ def robust_level(values: NDArray[np.floating], *, clip: float = 3.0,
     if left.size == 0:
         return math.nan, math.nan
     centre = middle(left)
-    away = left - centre
-    np.abs(away, out=away)
-    away.partition(((away.size - 1) // 2, away.size // 2))
-    width = MAD_TO_SIGMA * middle(away)
-    del away
+    width = MAD_TO_SIGMA * _mad_of_ordered(left, centre)
     for _ in range(rounds):
         kept = left
         if width > 0:
             kept = left[bisect_left(left, np.float64(centre - clip * width)):
                         bisect_right(left, np.float64(centre + clip * width))]
-        centre, width = middle(kept), float(np.std(kept)) * _shrink(clip)
+        centre, width = middle(kept), _deviation(kept) * _shrink(clip)
         if kept.size == left.size:
             break
         left = kept
     return centre, width
+
+
+def _mad_of_ordered(left: NDArray[np.floating], centre: float) -> float:
+    """The median of the distances of ordered values from their centre.
+
+    Those of a large image are not kept: its nearest values stand side by side.
+    """
+    if left.size <= _WHOLE:
+        away = left - centre
+        np.abs(away, out=away)
+        away.partition(((away.size - 1) // 2, away.size // 2))
+        return middle(away)
+    ranks = (left.size - 1) // 2, left.size // 2
+    return middle(np.array([_distance(left, centre, rank) for rank in ranks]))
+
+
+def _distance(left: NDArray[np.floating], centre: float, rank: int) -> float:
+    """The distance from a centre of the ordered value that ``rank`` others are nearer to it."""
+    low, high, at = 0, left.size - 1 - rank, left.dtype.type(centre)
+    while low < high:  # where the ``rank + 1`` nearest begin
+        first = (low + high) // 2
+        if at - left[first] > left[first + rank + 1] - at:
+            low = first + 1
+        else:
+            high = first
+    return float(max(abs(left[low] - at), abs(left[low + rank] - at)))
+
+
+def _deviation(values: NDArray[np.floating]) -> float:
+    """numpy's standard deviation to the last bit, without its copy of a large image."""
+    if values.size <= _WHOLE:
+        return float(np.std(values))
+    squares = _square_sum(values, np.mean(values, keepdims=True))
+    return float(np.sqrt(type(squares)(squares / np.intp(values.size))))
+
+
+def _square_sum(values: NDArray[np.floating], mean: NDArray[np.floating]) -> np.floating:
+    """The sum of squared distances from the mean: by halves, as numpy itself adds up."""
+    if values.size > _WHOLE:
+        half = values.size // 2
+        half -= half % 8
+        return _square_sum(values[:half], mean) + _square_sum(values[half:], mean)
+    away = values - mean
+    total: np.floating = np.add.reduce(np.square(away, out=away))
+    return total
 
 
 def _shrink(clip: float) -> float:

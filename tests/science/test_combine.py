@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from iop4d.science import combine
 from iop4d.science.combine import clipped_mean, robust_level, typical_sigma
 
 
@@ -60,6 +61,23 @@ def test_the_level_does_not_see_the_stars() -> None:
     assert sigma == pytest.approx(2.0, rel=0.02)
     assert all(np.isnan(robust_level(np.array([np.nan]))))
     assert robust_level(np.full(10, 4.0)) == (4.0, 0.0)
+
+
+@pytest.mark.parametrize("n", [129, 130, 1000, 4001, 50_000, 99_999, 262_144])
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_the_level_of_a_large_image_has_the_bits_of_that_of_a_small_one(
+        n: int, kind: type, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is found without copies of the image: values alike, whole numbers, a lopsided tail."""
+    rng = np.random.default_rng(n)
+    images = (rng.normal(300.0, 5.0, n), np.round(rng.normal(3.0, 0.7, n)), rng.exponential(2.0, n),
+              np.concatenate([rng.normal(0.0, 1e-3, n - n // 3), np.full(n // 3, 60000.0)]),
+              np.full(n, 7.25), np.where(rng.random(n) < 0.6, 1.0, -4.0))
+    for image in images:
+        values = image.astype(kind)
+        expected = robust_level(values)
+        with monkeypatch.context() as patch:
+            patch.setattr(combine, "_WHOLE", 128)
+            assert robust_level(values) == expected
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 8, 9])
