@@ -38,7 +38,7 @@ class FakeServer:
     cuts: dict[str, int] = field(default_factory=dict)  # how often a file breaks off half-way
     stalls: set[str] = field(default_factory=set)  # files that never come
     commands: Counter[str] = field(default_factory=Counter)
-    open: int = 0
+    sessions: list[FakeSession] = field(default_factory=list)  # that are open
     most: int = 0
     minutes: bool = False  # its listings tell no seconds
     cut_off: str = ""
@@ -52,9 +52,19 @@ class FakeServer:
         await asyncio.sleep(0)
         if self.refuses is not None:
             raise self.refuses
-        self.open += 1
+        session = FakeSession(self)
+        self.sessions.append(session)
         self.most = max(self.most, self.open)
-        return FakeSession(self)
+        return session
+
+    @property
+    def open(self) -> int:
+        return len(self.sessions)
+
+    def end_sessions(self) -> None:
+        """As a server does with those that were idle for too long."""
+        for session in self.sessions:
+            session.ended = True
 
 
 class FakeSession:
@@ -112,7 +122,7 @@ class FakeSession:
         yield blocks()
 
     async def close(self) -> None:
-        self.server.open -= 1
+        self.server.sessions.remove(self)
         self.ended = True
 
     async def _live(self) -> None:
@@ -125,8 +135,8 @@ class FakeSession:
 class Bench:
     """An archive on a fake server, and what it delivered."""
 
-    def __init__(self, root: Path, server: FakeServer, known: KnownFiles | None = None,
-                 **keys: object) -> None:
+    def __init__(self, root: Path, server: FakeServer, known: KnownFiles | None = None, *,
+                 short: Callable[[], str] = str, **keys: object) -> None:
         self.server, self.delivered = server, list[CompleteFile]()
         self.known = known if known is not None else KnownFiles()
         keys = {"poll_interval": 0.05, "poll_interval_day": 0.05, "settle": SETTLE,
@@ -134,7 +144,7 @@ class Bench:
         self.archive = FtpArchive(name="T", host="h", path=root / "T", **keys)
         self.remote = PolledServer(
             archive=self.archive, known=self.known, deliver=self.deliver, telescope=None,
-            connect=server.connect, clock=lambda: NOW,
+            connect=server.connect, clock=lambda: NOW, short=short,
             breaker=Breaker(first=0.05, longest=0.4, chance=lambda: 0.5))
 
     async def deliver(self, _name: str, files: list[CompleteFile]) -> None:

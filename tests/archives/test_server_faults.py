@@ -77,11 +77,11 @@ def test_a_kept_session_that_the_server_ended_is_opened_again_in_silence(
     bench = Bench(tmp_path, server)
 
     def ended() -> bool:
-        if bench.delivered and bench.remote._session is not None:
-            bench.remote._session.ended = True
-            server.put("b.fit")
-            return True
-        return False
+        if not bench.delivered:
+            return False
+        server.end_sessions()
+        server.put("b.fit")
+        return True
 
     bench.run(ended, lambda: len(bench.names) == 2)
     assert bench.remote.status["state"] == "ok"
@@ -98,9 +98,8 @@ def test_it_stops_at_once_in_the_middle_of_a_transfer(server: FakeServer, tmp_pa
 
 def test_nothing_is_fetched_while_there_is_no_room(server: FakeServer, tmp_path: Path) -> None:
     server.put("a.fit")
-    bench = Bench(tmp_path, server)
     full = ["less than 3 GB are free"]
-    bench.remote._short = lambda: full[0]
+    bench = Bench(tmp_path, server, short=lambda: full[0])
     bench.run(looks(bench, 4))
     assert bench.delivered == []
     assert (bench.remote.status["state"], bench.remote.status["reason"]) == ("paused", full[0])
