@@ -111,6 +111,7 @@ ACCESS = {
     "v1.summary": Access.SITE,
     "v1.status": Access.SITE,
     "v1.rules": Access.SITE,
+    "v1.instruments": Access.RESULTS,
     "v1.triggers": Access.SITE,
     "v1.trigger": Access.SITE,
     "v1.add_trigger": Access.OBSERVE,  # and tokens of the scope trigger

@@ -11,7 +11,7 @@ import click
 
 from iop4d.cli import rule_changes, rule_wizard
 from iop4d.cli.common import has_database, load, open_database, site_options, time_option
-from iop4d.cli.output import echo, json_option, plain, write_json
+from iop4d.cli.output import counted, echo, json_option, plain, write_json
 from iop4d.cli.rule_changes import keep, read_keys
 from iop4d.model.errors import Iop4dError
 
@@ -207,14 +207,14 @@ def test(ctx: click.Context, rule: str, since: str, condition: str | None,
         click.echo(json.dumps(asdict(found), indent=2))
         return
     ends = f"until {compiled.clear}" if compiled.clear else "until it is no longer met"
-    click.echo(f"{compiled.condition}, {ends}: evaluated on {found.points} points of "
-               f"{found.series} light curves since {utc_of_jd(begin)} UTC; {found.unknown} "
-               "lacked enough earlier data.")
+    click.echo(f"{compiled.condition}, {ends}: evaluated on "
+               f"{counted(found.points, 'point')} of {counted(found.series, 'light curve')} "
+               f"since {utc_of_jd(begin)} UTC; {found.unknown} lacked enough earlier data.")
     for one in found.fired:
         end = f"until {utc_of_jd(one.ended_jd)}" if one.ended_jd else "and still active"
         click.echo(f"{utc_of_jd(one.fired_jd)}  {one.source} {one.band}  "
                    f"{decimal(one.value, 3)}  {end}")
-    click.echo(f"It would have fired {len(found.fired)} times.")
+    click.echo(f"It would have fired {counted(len(found.fired), 'time')}.")
 
 
 def _rule(site: Site, name: str) -> Rule:

@@ -92,7 +92,7 @@ def _report(found: Found, most: int | None) -> None:
     for one in shown:
         mags = " ".join(f"{mag:6.3f} {err:5.3f}" for mag, err in one.source.magnitudes.values())
         click.echo(f"{one.source.name:<22} {one.distance_arcmin:6.2f} {one.r:6.3f} {mags}")
-    click.echo(f"{len(shown)} calibrators of {found.stars} entries.")
+    click.echo(f"{counted(len(shown), 'calibrator')} of {found.stars} entries.")
     for reason, count in sorted(found.left_out.items(), key=lambda item: -item[1]):
         click.echo(f"  {count:6} left out: {reason}")
     faintest = max((one.r for one in shown), default=0.0)
@@ -111,7 +111,7 @@ def _save(site: Site, chosen: list[Source]) -> None:
         added, replaced = catalogue_changes.import_table(
             tx, merged(chosen, store.load(tx).sources), by=getpass.getuser(), at=time.time(),
             why="from Pan-STARRS")
-    click.echo(f"{added} sources added, {replaced} replaced.")
+    click.echo(f"{counted(added, 'source')} added, {replaced} replaced.")
 
 
 @click.command("check-calibrators")

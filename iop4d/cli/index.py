@@ -137,7 +137,7 @@ def _table(made: list[Made]) -> None:
         size = f"{one.smallest:.1f}-{one.largest:.1f}"
         click.echo(f"{one.path.name:<34} {size:>11} {one.quads:8} {one.stars:7} "
                    f"{one.size / 1024:7.0f}")
-    click.echo(f"{len(made)} files, {sum(one.size for one in made) / 1e6:.1f} MB.")
+    click.echo(f"{counted(len(made), 'file')}, {sum(one.size for one in made) / 1e6:.1f} MB.")
 
 
 @contextmanager

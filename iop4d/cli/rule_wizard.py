@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from iop4d.cli.common import has_database, load, open_database, site_options
+from iop4d.cli.output import counted
 from iop4d.model.errors import ConfigError, Iop4dError
 
 if TYPE_CHECKING:
@@ -196,10 +197,10 @@ def _back_test(site: Site, compiled: CompiledRule) -> None:
         end = f"until {utc_of_jd(one.ended_jd)}" if one.ended_jd else "and still active"
         click.echo(f"{utc_of_jd(one.fired_jd)}  {one.source} {one.band}  "
                    f"{decimal(one.value, 3)}  {end}")
-    click.echo(f"In the last year it would have fired {len(found.fired)} times, on {found.points} "
-               f"points of {found.series} light curves.")
+    click.echo(f"In the last year it would have fired {counted(len(found.fired), 'time')}, on "
+               f"{counted(found.points, 'point')} of {counted(found.series, 'light curve')}.")
     if found.unknown:
-        click.echo(f"{found.unknown} points could not be judged: the condition needs "
+        click.echo(f"{counted(found.unknown, 'point')} could not be judged: the condition needs "
                    f"{compiled.rule.min_points} earlier points within "
                    f"{compiled.rule.window_days:g} days, with errors where it counts them; a "
                    "longer window or a smaller min_points helps."

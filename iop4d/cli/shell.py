@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from iop4d.cli.common import Context, load, site_options
+from iop4d.cli.output import counted
 
 if TYPE_CHECKING:
     from iop4d.library import Site
@@ -48,8 +49,9 @@ def _names(site: Site) -> dict[str, Any]:
 
 
 def _banner(site: Site, folder: str) -> str:
-    return (f"{site!r} in {folder}: {len(site.sources)} sources, {len(site.results)} results. "
-            "It is only read.\nTry site.results(good=True).table(), site.source(NAME), "
+    return (f"{site!r} in {folder}: {counted(len(site.sources), 'source')}, "
+            f"{counted(len(site.results), 'result')}. It is only read.\n"
+            "Try site.results(good=True).table(), site.source(NAME), "
             "help(site); 'iop4d docs library' has more.")
 
 

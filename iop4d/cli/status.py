@@ -13,7 +13,7 @@ import click
 
 from iop4d.cli.common import Context, has_database, load, open_database, site_options
 from iop4d.cli.endings import EX_CONFIG
-from iop4d.cli.output import echo, without_numbers
+from iop4d.cli.output import counted, echo, without_numbers
 from iop4d.model.errors import ConfigError
 from iop4d.model.escaped import escaped
 from iop4d.model.states import JobState
@@ -145,13 +145,13 @@ def _lines(state: dict[str, Any], *, everything: bool) -> list[str]:
     if daemon.get("paused") and live:
         lines.append(f"         paused: {daemon['paused']}")
     lines += [f"worker   {worker['host']}: {worker['state']} {worker['job']}".rstrip()
-              + f", {worker['jobs']} jobs" for worker in daemon.get("workers", ())
+              + f", {counted(worker['jobs'], 'job')}" for worker in daemon.get("workers", ())
               if daemon.get("engine")] if live else []
     lines += map(node_line, state["nodes"])
     for archive in daemon.get("archives", ()):
         trouble = f": {archive['reason']}" if archive["reason"] and live else ""
         lines.append(f"archive  {archive['name']}: {archive['state']}{trouble}, "
-                     f"{archive['files']} files, {archive['path']}")
+                     f"{counted(archive['files'], 'file')}, {archive['path']}")
         more = {name: archive[name] for name in _MORE if archive.get(name) not in _USUAL}
         if more and live:
             lines.append(f"{'':9}" + ", ".join(f"{name} {value}" for name, value in more.items()))
@@ -164,7 +164,8 @@ def _lines(state: dict[str, Any], *, everything: bool) -> list[str]:
     lines.append(f"results  {state['results']}")
     lines.append("alerts   " + _counts(state["alerts"]))
     lines.append("mails    " + _counts(state["mails"]))
-    lines += [f"channel  {one['channel']}: {one['messages']} messages undelivered, {one['reason']}"
+    lines += [f"channel  {one['channel']}: {counted(one['messages'], 'message')} undelivered, "
+              f"{one['reason']}"
               for one in state["undelivered"]]
     lines += [f"muted    {one['of']}, until {moment(one['until'])} UTC, by {one['by']}"
               for one in state["mutes"]]

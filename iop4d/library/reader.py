@@ -29,6 +29,14 @@ class Known:
     bands: tuple[str, ...]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Instrument:
+    """An instrument that the site knows, and the name of its telescope."""
+
+    name: str
+    telescope: str
+
+
 class Reader(Protocol):
     """Reads the tables. Fields are those of the addresses of ``/api/v1``."""
 
@@ -58,8 +66,8 @@ class Reader(Protocol):
     def has_results_of(self, source: str) -> bool:
         """Whether there is a result of a source that the catalogue may not have any more."""
 
-    def check(self, listing: Listing, fields: tuple[Field, ...]) -> None:
-        """Refuse values that cannot be of any row; raises SelectionError."""
+    def instruments(self) -> list[Instrument]:
+        """The instruments of the site; none where a server does not tell them."""
 
     def close(self) -> None:
         """Close what is open."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from iop4d.library.errors import SelectionError
 from iop4d.library.fields import fields_of, possible
+from iop4d.library.known import check, with_names
 from iop4d.library.reader import Field, Reader
 from iop4d.library.reader import Row as Plain
 from iop4d.model.source import similar
@@ -58,21 +59,14 @@ class Selection(Generic[Thing]):
     def __call__(self, **keywords: Any) -> Selection[Thing]:
         """Those rows that meet the keywords, too."""
         asked = self._asked
-        fields = tuple((name, self._name_of(text) if name in self._sources else text)
-                       for name, text in fields_of(asked.listing, keywords))
+        fields = with_names(asked.reader, asked.listing, fields_of(asked.listing, keywords),
+                            self._name_of)
         twice = {name for name, _ in asked.fields} & {name for name, _ in fields}
         if twice:
             raise SelectionError(f"{sorted(twice)[0]} is selected already: {self!r}")
-        asked.reader.check(asked.listing, fields)
+        check(asked.reader, asked.listing, fields)
         return type(self)(replace(asked, fields=(*asked.fields, *fields)), self._make,
                           self._name_of)
-
-    @property
-    def _sources(self) -> set[str]:
-        """Fields that name a source of the catalogue."""
-        listing = self._asked.listing.name
-        return {"source"} if listing in ("results", "groups", "measurements") else {"target"} \
-            if listing == "frames" else set()
 
     # Reading.
 

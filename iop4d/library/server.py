@@ -16,7 +16,7 @@ import httpx2
 from iop4d import __version__
 from iop4d.library.errors import NotFoundError, NotHereError, SelectionError, ServerError
 from iop4d.library.observatory import Observatory
-from iop4d.library.reader import Field, Known, Page, Row
+from iop4d.library.reader import Field, Instrument, Known, Page, Row
 from iop4d.store.tables import LISTINGS, Listing
 from iop4d.system.astropy_folders import give_folders
 
@@ -40,6 +40,7 @@ class ServerReader:
         self._clock = clock
         self._sleep = sleep
         self._known: tuple[float, list[Known]] | None = None
+        self._instruments: list[Instrument] | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         raise TypeError("a Client has a token, which is not written into a file: make one in each "
@@ -109,18 +110,16 @@ class ServerReader:
         """Whether there is a result of a source."""
         return bool(self.page(LISTINGS["results"], (("source", source),), ("id",), 1, None).rows)
 
-    def check(self, listing: Listing, fields: tuple[Field, ...]) -> None:
-        """Refuse a band that neither the catalogue nor any row has, as a site does.
-
-        All else the server refuses itself, when it is asked.
-        """
-        bands = {value for name, value in fields if name == "band"}
-        known = {band for source in self.sources() for band in source.bands} if bands else set()
-        unknown = sorted(band for band in bands - known if not self.page(
-            listing, (("band", band),), (listing.key,), 1, None).rows)
-        if unknown:
-            raise SelectionError(f"band: '{unknown[0]}' is unknown; there are "
-                                 f"{', '.join(sorted(known)) or 'none'}")
+    def instruments(self) -> list[Instrument]:
+        """The instruments of the site, asked for once; none where the server does not tell them."""
+        if self._instruments is None:
+            try:
+                rows = self.get(f"{_API}/instruments", [], "rows")["rows"]
+            except NotFoundError:  # an older version
+                rows = []
+            self._instruments = [Instrument(name=row["name"], telescope=row["telescope"])
+                                 for row in rows]
+        return self._instruments
 
     def file(self, address: str) -> bytes:
         """A file of the server."""

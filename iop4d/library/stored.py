@@ -8,11 +8,10 @@ from typing import Any
 
 from iop4d.config import Site as SiteFile
 from iop4d.library.errors import NotFoundError, SelectionError
-from iop4d.library.reader import Field, Known, Page, Row
+from iop4d.library.reader import Field, Instrument, Known, Page, Row
 from iop4d.model.errors import Iop4dError
 from iop4d.store import catalogue, provenance
 from iop4d.store.database import Connection, Database
-from iop4d.store.results import bands_of_results
 from iop4d.store.tables import Listing
 from iop4d.store.tables.details import everything
 from iop4d.store.tables.filters import FilterError
@@ -97,24 +96,12 @@ class StoreReader:
 
         return bool(self.page(RESULTS, (("source", source),), ("id",), 1, None).rows)
 
-    def check(self, listing: Listing, fields: tuple[Field, ...]) -> None:
-        """Refuse a band that neither the catalogue nor any result has, and unknown instruments."""
-        bands = {value for name, value in fields if name == "band"}
-        if bands:
-            with self.reading() as db:
-                known = {band for source in catalogue.load(db).sources
-                         for band in source.magnitudes}
-                if not bands <= known:
-                    known |= bands_of_results(db)
-            _refuse("band", bands - known, known)
-        cameras = {value for name, value in fields if name == "instrument"}
-        if cameras:
-            from iop4d.instruments.discovery import find_instruments
+    def instruments(self) -> list[Instrument]:
+        """The instruments of the site: shipped, of plug-ins and of its file."""
+        from iop4d.instruments.discovery import find_instruments
 
-            found = {one.name for one in find_instruments(self.site.camera, self.site.polarimeter)}
-            unknown = {name for name in cameras - found if not self.page(
-                listing, (("instrument", name),), (listing.key,), 1, None).rows}
-            _refuse("instrument", unknown, found)
+        return [Instrument(name=one.name, telescope=one.telescope.name)
+                for one in find_instruments(self.site.camera, self.site.polarimeter)]
 
     def close(self) -> None:
         """Close this thread's connection."""
@@ -128,8 +115,3 @@ def _reader_of(site: SiteFile) -> StoreReader:
 def _query(listing: Listing, fields: tuple[Field, ...], columns: tuple[str, ...]) -> Query:
     return read_query(listing, [*fields, ("columns", ",".join(columns))])
 
-
-def _refuse(word: str, unknown: set[str], known: set[str]) -> None:
-    if unknown:
-        raise SelectionError(f"{word}: '{sorted(unknown)[0]}' is unknown; there are "
-                             f"{', '.join(sorted(known)) or 'none'}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,10 @@ _TELESCOPES = (
     ("OSN-T150", "t150", "osn_t150", "ftp", ()),
     ("CAHA-T220", "caha", "caha", "sftp", ('night_folder = "/{night:%y%m%d}_CAFOS"',)),
 )
+#: Keys that are read, or that a note is about.
+_SAID = re.compile(r"(datadir|db_path|(osn_t090|osn_t150|caha)_(address|user|password)|nthreads|"
+                   r"max_concurrent_threads|osn_fnames_patterns|osn_source_list_path|"
+                   r"astrometry_cache_path|set_rawdata_readonly)$")
 
 
 @dataclass(kw_only=True)
@@ -69,6 +74,9 @@ def _quoted(value: object) -> str:
 
 def _without_counterpart(said: Mapping[str, Any]) -> list[str]:
     notes = []
+    if said.get("nthreads") or said.get("max_concurrent_threads"):
+        notes.append("worker processes: as many as the machine has cores; else set [daemon] "
+                     "workers")
     if said.get("osn_fnames_patterns") or said.get("osn_source_list_path"):
         notes.append("which files are downloaded from the OSN: set name_prefixes of the archive, "
                      "such as [\"BLLac\"]; calibration frames always come")
@@ -77,6 +85,8 @@ def _without_counterpart(said: Mapping[str, Any]) -> list[str]:
                      f"{said['astrometry_cache_path']} that hold index-*.fits")
     if said.get("set_rawdata_readonly"):
         notes.append("raw files read-only: set make_read_only = true of each archive")
+    if rest := [name for name, value in said.items() if value and not _SAID.match(str(name))]:
+        notes.append(f"no counterpart: {', '.join(map(str, rest))}")
     return notes
 
 

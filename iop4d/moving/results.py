@@ -53,7 +53,23 @@ def convert(rows: Iterable[Row], names: Mapping[str, str], sources: Mapping[str,
             left_out[why] += 1
         else:
             found.append(_converted(row, source))
-    return found, left_out
+    kept = _one_each(found)
+    if len(kept) < len(found):
+        left_out["another one begins with the same raw file, and rests on as many or more"] = \
+            len(found) - len(kept)
+    return kept, left_out
+
+
+def _one_each(found: Iterable[Imported]) -> list[Imported]:
+    """Of results of a source that begin with the same raw file the one of the most files, of
+    these the last: IOP4 keeps a group beside the larger one that it became."""
+    kept: dict[tuple[str, ...], Imported] = {}
+    for one in found:
+        key = (one.telescope, one.night, one.files[0], one.value.source, one.value.mode)
+        before = kept.get(key)
+        if before is None or len(one.files) >= len(before.files):
+            kept[key] = one
+    return list(kept.values())
 
 
 def _why_not(row: Row, source: Source | None) -> str:
@@ -81,11 +97,11 @@ def _converted(row: Row, source: Source) -> Imported:
     value = ResultValue(
         source=source.name, band=band, mode=_MODES[row["obsmode"]], jd_mid=jd,
         bjd_tdb=bjd_tdb(jd, source.ra_deg, source.dec_deg),
-        exptime_s=exptime if exptime > 0 else 0.0, mag=mag, mag_err=number_of(row, "mag_err"),
-        zero_point=number_of(row, "mag_zp"), zero_point_err=number_of(row, "mag_zp_err"),
+        exptime_s=exptime if exptime > 0 else 0.0, mag=mag, mag_err=_error(row, "mag_err"),
+        zero_point=number_of(row, "mag_zp"), zero_point_err=_error(row, "mag_zp_err"),
         n_calibrators=0, fwhm_arcsec=number_of(row, "fwhm"), airmass=_NAN, flags=int(Flag.IMPORTED),
         aperture_arcsec=number_of(row, "aperas"), mag_nucleus=number_of(row, "mag_corr"),
-        mag_nucleus_err=number_of(row, "mag_corr_err"),
+        mag_nucleus_err=_error(row, "mag_corr_err"),
         method="iop4" if number_of(row, "p", 0.0) else "")
     flux = flux_mjy(mag, band)
     value = replace(value, flux_mjy=flux, flux_mjy_err=flux * value.mag_err * math.log(10) / 2.5,
@@ -97,14 +113,23 @@ def _converted(row: Row, source: Source) -> Imported:
                     flags=tuple(word for bit, word in _FLAGS.items() if bits & bit))
 
 
+def _error(row: Row, name: str) -> float:
+    """An error; NaN where it is none: no measurement is exact."""
+    value = number_of(row, name)
+    return value if value > 0.0 else _NAN
+
+
 def _polarisation(row: Row) -> dict[str, Any]:
     """p and chi as q and u, with the covariance that their errors say, and without the bias.
 
     The error along the polarisation is that of p, the one across it 2 p times that of chi.
     """
-    p, chi, p_err, chi_err = (number_of(row, name) for name in ("p", "chi", "p_err", "chi_err"))
-    if not (math.isfinite(p) and math.isfinite(chi)):
+    p, chi = number_of(row, "p"), number_of(row, "chi")
+    p_err, chi_err = _error(row, "p_err"), _error(row, "chi_err")
+    if not math.isfinite(p):
         return {}
+    if not math.isfinite(chi):
+        return {"p": p, "p_err": p_err}
     along = (math.cos(math.radians(2.0 * chi)), math.sin(math.radians(2.0 * chi)))
     q, u = p * along[0], p * along[1]
     said = {"p": p, "p_err": p_err, "chi_deg": chi % 180.0, "chi_err_deg": chi_err, "q": q, "u": u}
@@ -120,7 +145,7 @@ def _polarisation(row: Row) -> dict[str, Any]:
     nucleus = number_of(row, "p_corr")
     if math.isfinite(nucleus):
         larger = nucleus / p if p > 0 else _NAN
-        said |= {"p_nucleus": free.p * larger, "p_nucleus_err": number_of(row, "p_corr_err"),
+        said |= {"p_nucleus": free.p * larger, "p_nucleus_err": _error(row, "p_corr_err"),
                  "q_nucleus": q * larger, "u_nucleus": u * larger,
                  "q_nucleus_err": said["q_err"] * larger, "u_nucleus_err": said["u_err"] * larger}
     return said

@@ -43,8 +43,8 @@ def run(site: Path, *words: str) -> Result:
 
 def test_the_past_is_judged_without_telling_anybody(site: Path) -> None:
     ran = run(site, "rules", "test", "bright", "--since", "2025-11-01")
-    assert "evaluated on 7 points of 1 light curves" in ran.output
-    assert "It would have fired 1 times." in ran.output  # the second lies in the cooldown
+    assert "evaluated on 7 points of 1 light curve " in ran.output
+    assert "It would have fired 1 time." in ran.output  # the second lies in the cooldown
     found = json.loads(run(site, "rules", "test", "bright", "--since", "2025-11-01", "--json",
                            "--condition", "mag < 12.6").output)
     assert [one["value"] for one in found["fired"]] == [12.4]

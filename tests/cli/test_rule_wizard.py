@@ -45,7 +45,7 @@ def test_answers_become_a_rule_which_is_tested_on_the_past_and_written(site: Pat
     ran = answer(site, "3", "12.95", "BL Lac", "R", "2", "high", "team", "bright again", "y")
     assert ran.exit_code == 0, ran.output
     assert 'condition = "mag < 12.95"' in ran.output
-    assert "it would have fired 1 times, on 5 points of 1 light curves" in ran.output
+    assert "it would have fired 1 time, on 5 points of 1 light curve" in ran.output
     assert written(site) == {
         "name": "bright again", "condition": "mag < 12.95", "source": "BL Lac", "band": "R",
         "confirm": 2, "severity": "high", "channels": ["team"]}

@@ -17,7 +17,10 @@ from astropy.time import Time
 
 from iop4d.library import Client, NotFoundError, Observatory, SelectionError, ServerError, Site
 from iop4d.library.html import html_of_row, html_of_rows
+from iop4d.library.known import check, with_names
+from iop4d.library.reader import Instrument, Known, Page
 from iop4d.store.tables.results import RESULTS
+from iop4d.store.tables.work import ALERTS
 from tests.library.test_server import _client
 
 
@@ -83,6 +86,82 @@ def test_what_no_database_holds_is_not_found(either: Observatory) -> None:
 def test_a_client_refuses_a_band_that_there_is_not_as_a_site_does(either: Observatory) -> None:
     with pytest.raises(SelectionError, match="band: 'Q' is unknown; there are R"):
         either.results(band="Q")
+
+
+@pytest.mark.parametrize(("table", "keywords", "kind", "said"), [
+    ("results", {"instrument": "Smal"}, SelectionError,
+     "instrument: 'Smal' is unknown; there are .*Small"),
+    ("frames", {"instrument": ["Small", "Smal"]}, SelectionError, "'Smal' is unknown"),
+    ("masters", {"telescope": "Tset"}, SelectionError,
+     "telescope: 'Tset' is unknown; there are .*Test"),
+    ("alerts", {"source": "BL Lak"}, NotFoundError, "no source is named 'BL Lak'; did you mean"),
+    ("sources", {"name": "BL Lak"}, NotFoundError, "no source is named 'BL Lak'; did you mean"),
+])
+def test_what_neither_the_site_nor_a_row_has_is_refused_in_every_table(
+        either: Observatory, table: str, keywords: dict[str, Any], kind: type[Exception],
+        said: str) -> None:
+    """A client gave no rows, as did sources, alerts and telescopes of a site."""
+    with pytest.raises(kind, match=said):
+        getattr(either, table)(**keywords)
+
+
+def test_instruments_telescopes_and_names_that_there_are_select(either: Observatory) -> None:
+    assert len(either.results(instrument="Small", telescope="Test")) == 3
+    assert len(either.results(instrument="DIPOL")) == 0  # known, though nothing is here of it
+    assert [one["name"] for one in either.sources(name="bllac")] == ["Target"]
+    assert len(either.alerts(source="bl lac")) == 0
+
+
+class _Rows:
+    """A reader of a large table, in which a search finds its row in the third part alone."""
+
+    def __init__(self, rows: int) -> None:
+        self.rows = rows
+
+    def page(self, listing: Any, fields: Any, columns: Any, size: int, place: Any) -> Page:
+        part = 0 if place is None else place
+        found = [{"id": 1}] if part == 2 and self.rows else []
+        return Page(rows=found, after=None if part == 2 else part + 1)
+
+    def instruments(self) -> list[Instrument]:
+        return [Instrument(name="Small", telescope="Test")]
+
+    def sources(self) -> list[Known]:
+        return []
+
+
+@pytest.mark.parametrize("word", ["instrument", "telescope", "band"])
+def test_an_instrument_of_old_rows_alone_is_known(word: str) -> None:
+    """A search ends after some thousand rows: what only older ones had was refused."""
+    there: Any = _Rows(1)
+    check(there, RESULTS, ((word, "Old"),))
+    there.rows = 0
+    with pytest.raises(SelectionError, match=f"{word}: 'Old' is unknown; there are"):
+        check(there, RESULTS, ((word, "Old"),))
+
+
+def test_the_subject_of_an_alert_need_not_be_a_source() -> None:
+    there: Any = _Rows(1)
+
+    def unknown(name: str) -> str:
+        raise NotFoundError(f"no source is named '{name}'")
+
+    assert with_names(there, ALERTS, (("source", "OSN-T090"), ("state", "firing")), unknown) == (
+        ("source", "OSN-T090"), ("state", "firing"))
+    there.rows = 0
+    with pytest.raises(NotFoundError):
+        with_names(there, ALERTS, (("source", "OSN-T090"),), unknown)
+
+
+def test_a_server_that_does_not_tell_its_instruments_is_asked_all_the_same() -> None:
+    def reply(request: httpx2.Request) -> httpx2.Response:
+        return httpx2.Response(404, json={"error": "Not Found"}) \
+            if request.url.path.endswith("/instruments") else \
+            httpx2.Response(200, json={"rows": [], "next": None})
+
+    client = _client(reply)
+    assert not client.frames(instrument="Small")
+    assert client.reader.instruments() == []
 
 
 def test_tables_are_stacked_without_a_warning(either: Observatory) -> None:

@@ -7,7 +7,9 @@ import io
 import json
 import math
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -301,3 +303,63 @@ def test_a_text_that_is_not_utf8_keeps_no_row_away(site: Path, old: Path) -> Non
         db.execute("UPDATE iop4api_astrosource SET comment = CAST(x'ff41' AS TEXT)")
     db.close()
     assert "results added: 8" in bring(site, old / "iop4.db")
+
+
+def _dump(tmp_path: Path, change: Callable[[list[dict[str, Any]]], None]) -> Path:
+    rows = json.loads((DATA / "iop4_dump.json").read_text(encoding="utf-8"))
+    change(rows)
+    (tmp_path / "dump.json").write_text(json.dumps(rows), encoding="utf-8")
+    return tmp_path / "dump.json"
+
+
+def _of(rows: list[dict[str, Any]], model: str) -> list[dict[str, Any]]:
+    return [row for row in rows if row["model"] == f"iop4api.{model}"]
+
+
+def test_of_a_group_and_the_larger_one_that_it_became_the_larger_comes(
+        site: Path, tmp_path: Path) -> None:
+    """Both had one place here: each import changed it to one, then to the other."""
+    def part(rows: list[dict[str, Any]]) -> None:
+        group = next(row for row in _of(rows, "photopolresult") if row["fields"]["p"] is not None)
+        links = [row for row in _of(rows, "photopolresultreducedfitrelation")
+                 if row["fields"]["photopolresult"] == group["pk"]]
+        rows.append({**group, "pk": 900, "fields": group["fields"] | {"p": 0.2}})
+        rows.extend({**row, "pk": 900 + at, "fields": row["fields"] | {"photopolresult": 900}}
+                    for at, row in enumerate(links[:-1]))
+
+    dump = _dump(tmp_path, part)
+    said = bring(site, dump)
+    assert "results added: 8" in said
+    assert "1 result left out: another one begins with the same raw file" in said
+    before = rows_of(site)
+    assert 0.2 not in [float(row["p"] or 0.0) for row in before]
+    again = bring(site, dump)
+    assert "8 results here already, unchanged" in again
+    assert "changed since" not in again
+    assert rows_of(site) == before
+
+
+def test_errors_that_are_none_are_unknown_and_p_without_its_angle_stays(
+        site: Path, tmp_path: Path) -> None:
+    def spoil(rows: list[dict[str, Any]]) -> None:
+        for row in _of(rows, "photopolresult"):
+            row["fields"] |= {"mag_err": -1.0, "p_err": 0.0, "mag_zp_err": 0.0}
+            if row["fields"]["p"] is not None:
+                row["fields"]["chi"] = None
+
+    bring(site, _dump(tmp_path, spoil))
+    found = rows_of(site)
+    assert {(row["mag_err"], row["p_err"], row["zero_point_err"]) for row in found} == {
+        ("", "", "")}
+    assert [row["p"] for row in found if row["mode"] == "polarimetry"] == ["0.125", "0.02"]
+    assert all(row["q"] == row["p_debiased"] == "" for row in found)
+
+
+def test_every_key_of_the_configuration_comes_or_is_named(site: Path, old: Path) -> None:
+    with (old / "config.yaml").open("a", encoding="utf-8") as file:
+        file.write("nthreads: 4\nlog_level: 20\nastrometry_timeout: 20\nray_use_cluster: false\n"
+                   "iop4admin:\n  force_rebuild_finding_charts: true\n")
+    said = " ".join(bring(site, old / "config.yaml", "--dry-run").split())
+    assert "no counterpart: log_level, astrometry_timeout, iop4admin" in said
+    assert "set [daemon] workers" in said
+    assert "secret-word" not in said

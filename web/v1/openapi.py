@@ -36,6 +36,7 @@ _SINGLE: tuple[tuple[str, str, str, str], ...] = (
 _PLAIN = (
     ("/api/v1/status", "The state of the daemon, its queue and its archives"),
     ("/api/v1/rules", "The rules of alerts"),
+    ("/api/v1/instruments", "The instruments that the site knows, and their telescopes"),
     ("/api/v1/openapi.json", "This description"),
 )
 

@@ -9,6 +9,7 @@ from typing import Any
 from flask import Response, abort, jsonify, request
 
 from iop4d import __version__
+from iop4d.instruments.discovery import find_instruments
 from iop4d.model.errors import Iop4dError
 from iop4d.store import pages, provenance
 from iop4d.store.database import Connection, StoreUnavailableError
@@ -144,6 +145,14 @@ def _for_outsiders(found: Overview) -> dict[str, Any]:
 def rules() -> Response:
     """The rules of alerts, as the site file has them."""
     return jsonify(rows=[asdict(rule) for rule in parts().site.rule])
+
+
+@blueprint.get("/api/v1/instruments")
+def instruments() -> Response:
+    """The instruments that the site knows: their names, and those of their telescopes."""
+    site = parts().site
+    return jsonify(rows=[{"name": one.name, "telescope": one.telescope.name}
+                         for one in find_instruments(site.camera, site.polarimeter)])
 
 
 @blueprint.get("/api/v1/openapi.json")

@@ -104,9 +104,11 @@ def test_a_light_curve_is_one_list_for_each_column(client: FlaskClient) -> None:
     assert rest["columns"]["jd_mid"][0] < found["columns"]["jd_mid"][-1]
 
 
-def test_status_and_rules_are_there(client: FlaskClient) -> None:
+def test_status_rules_and_instruments_are_there(client: FlaskClient) -> None:
     assert _json(client, "/api/v1/status")["daemon"]["state"] == "running"
     assert "bright" in [rule["name"] for rule in _json(client, "/api/v1/rules")["rows"]]
+    there = _json(client, "/api/v1/instruments")["rows"]
+    assert {"name": "DIPOL", "telescope": "OSN-T090"} in there
 
 
 @pytest.mark.parametrize("form", sorted(FORMS))

@@ -287,7 +287,7 @@ def test_a_form_is_back_tested_before_it_is_saved(client: FlaskClient, site: Sit
             "confirm": "1", "since": "365d", "try": "1"}
     page = client.post("/rules", headers=OURS, data=sent)
     assert page.status_code == 200
-    assert "The rule would have fired <strong>1</strong> times." in page.text
+    assert "The rule would have fired <strong>1</strong> time." in page.text
     assert '<svg class="curve"' in page.text
     assert 'class="fired" cx=' in page.text
     assert re.search(r'name="since" value="365d"', page.text)
