@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import peewee as pw
@@ -27,6 +27,8 @@ from iop4d.store.schema import (
 from iop4d.store.status import TROUBLE
 
 PAGE = 100
+#: Frames on a page of a night, each with its results.
+NIGHT_FRAMES = 50
 #: What lists of frames show of their results; the rest (calibrators, methods) is large.
 _BESIDE_FRAMES = (Result.id, Result.source, Result.band, Result.mag, Result.mag_err,
                   Result.mag_err_common, Result.mag_limit, Result.p, Result.p_err,
@@ -166,9 +168,8 @@ def night_frames(db: Connection, night: str, state: str | None, number: int, *,
     if kind:
         query = query.where(Frame.kind == kind)
     found = _page(query.order_by(Frame.jd_start.is_null().desc(), Frame.jd_start.desc(),
-                                 Frame.id.desc()), number)
-    return Page(rows=with_results(db, found.rows, *_BESIDE_FRAMES), number=found.number,
-                total=found.total)
+                                 Frame.id.desc()), number, NIGHT_FRAMES)
+    return replace(found, rows=with_results(db, found.rows, *_BESIDE_FRAMES))
 
 
 # Alerts, messages and summaries.

@@ -153,7 +153,7 @@ class Listing:
     paths: frozenset[str] = frozenset()
     few: frozenset[str] = frozenset()
     step: int = 5000
-    ordered: int = 20_000
+    ordered: int = 10_000
     is_computed: bool = False
     derive: Derive | None = None
     needs: tuple[str, ...] = ()

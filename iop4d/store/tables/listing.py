@@ -28,7 +28,7 @@ from iop4d.store.tables.filters import (
 
 _MOST_STEPS = 4  # of one search
 _SLOW = 4  # times as long takes a row that is compared with a regular expression
-_COUNTED = 50_000  # rows that are counted by an index
+_COUNTED = 20_000  # rows that are counted by an index
 _LARGEST = 2**63
 
 

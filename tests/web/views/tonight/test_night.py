@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from iop4d.alerts.summary import write
 from iop4d.config import Site
 from iop4d.model.flags import NEVER_ALERTS
-from iop4d.store import tonight
+from iop4d.store import pages, tonight
 from iop4d.store.database import Database
 from iop4d.web.app import create_app
 from tests.alerts.test_summary_write import facts, nothing
@@ -81,3 +81,17 @@ def test_a_night_without_a_summary_says_when_there_will_be_one(tmp_path: Path) -
     observatory.fill(made, now=NOW)
     assert "The summary is made as the night ends." in create_app(made).test_client().get(
         f"/nights/{NIGHT}").text
+
+
+def test_every_frame_of_a_night_is_on_one_of_its_pages(
+        client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def rows(page: int) -> list[str]:
+        return re.findall(r'<tr data-key="(f\d+)">',
+                          client.get(f"/nights/{NIGHT}?page={page}").text)
+
+    whole = rows(1)
+    assert len(whole) > 4
+    monkeypatch.setattr(pages, "NIGHT_FRAMES", 4)
+    parted = [rows(page) for page in range(1, -(-len(whole) // 4) + 1)]
+    assert {len(part) for part in parted[:-1]} == {4}
+    assert [row for part in parted for row in part] == whole
