@@ -26,7 +26,7 @@ from iop4d.model.errors import Iop4dError
 from iop4d.model.messages import PlotRequest
 from iop4d.model.states import MessageKind
 from iop4d.model.uncertainty import chi_total, mag_total, nucleus_total, p_total
-from iop4d.model.units import decimal, plus_minus, utc_of_jd, utc_of_unix
+from iop4d.model.units import decimal, plus_minus, plus_minus_chi, utc_of_jd, utc_of_unix
 from iop4d.store import points as store_points
 from iop4d.store import results
 from iop4d.store import triggers as store_triggers
@@ -256,7 +256,7 @@ def _value(condition: Condition, point: RulePoint) -> str:
     if condition.quantity == "p":
         return f"p = {plus_minus(100.0 * point.value, 100.0 * point.error, 1)} %"
     if condition.quantity == "chi":
-        return f"chi = {plus_minus(point.value, point.error, 1)} deg"
+        return f"chi = {plus_minus_chi(point.value, point.error)} deg"
     unit = "mJy" if condition.quantity == "flux_mjy" else "mag"
     digits = max(2, 1 - math.floor(math.log10(point.error))) if point.error > 0 else 2
     return f"{condition.quantity} = {plus_minus(point.value, point.error, min(digits, 4))} {unit}"

@@ -9,7 +9,13 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from iop4d.model.units import TO_MINUTES, decimal, plus_minus, utc_of_unix
+from iop4d.model.units import (
+    TO_MINUTES,
+    decimal,
+    plus_minus,
+    plus_minus_chi,
+    utc_of_unix,
+)
 
 
 def clean(text: str, limit: int = 200) -> str:
@@ -53,5 +59,6 @@ def _environment() -> Environment:
         loader=PackageLoader("iop4d.alerts"), undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True, autoescape=select_autoescape(["html"]))
     environment.filters |= {"number": decimal, "moment": moment}
-    environment.globals |= {"plus_minus": plus_minus, "headline": headline, "count": count}
+    environment.globals |= {"plus_minus": plus_minus, "plus_minus_chi": plus_minus_chi,
+                            "headline": headline, "count": count}
     return environment

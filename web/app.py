@@ -117,7 +117,8 @@ def _give_templates(app: Flask) -> None:
         "state": formats.state, "flag_marks": formats.flag_marks, "percent": formats.percent,
         "place": formats.place, "spelled_once": formats.spelled_once, "markdown": markdown}
     functions: dict[str, Callable[..., Any]] = {
-        "plus_minus": units.plus_minus, "total": uncertainty.total,
+        "plus_minus": units.plus_minus, "plus_minus_chi": units.plus_minus_chi,
+        "total": uncertainty.total,
         "mag_total": uncertainty.mag_total, "mag_text": uncertainty.mag_text,
         "p_text": uncertainty.p_text, "chi_text": uncertainty.chi_text}
     # Rows of older versions lack keys that the templates name.

@@ -7,7 +7,7 @@ from typing import Any
 
 from iop4d.config import Site
 from iop4d.model.errors import Iop4dError
-from iop4d.model.units import NOTHING, decimal, plus_minus
+from iop4d.model.units import NOTHING, decimal, plus_minus, plus_minus_chi
 from iop4d.store.database import Connection
 
 
@@ -46,7 +46,7 @@ def lines_of(chain: dict[str, Any]) -> list[str]:
                      + ", ".join(f"{a:g}" for a in chain["group"]["angles"]))
     for m in chain["methods"]:
         lines.append(f"  {m['method']:9s} p {_percent(m['p'], m['p_err'])}, chi "
-                     f"{_pair(m['chi_deg'], m['chi_err_deg'], 1)} deg, "
+                     f"{plus_minus_chi(m['chi_deg'], m['chi_err_deg'], sign='+-')} deg, "
                      f"{m['n']} positions" + (", reported" if m["method"] == r["method"] else ""))
     lines.append("Calibrators")
     for use in chain["calibrators"]:
@@ -91,7 +91,7 @@ def _numbers(r: dict[str, Any]) -> list[str]:
         limit = f", upper limit {100 * r['p_limit']:.2f} %" if r["p_limit"] is not None else ""
         lines.append(f"  p {_percent(r['p'], r['p_err'])} random (debiased "
                      f"{_percent(r['p_debiased'])}{limit}), chi "
-                     f"{_pair(r['chi_deg'], r['chi_err_deg'], 2)} random"
+                     f"{plus_minus_chi(r['chi_deg'], r['chi_err_deg'], 2, sign='+-')} random"
                      f"{_common(r['chi_err_common'], 2)} deg, by {r['method']}")
     if r["host_mjy"] is not None:
         lines.append(f"  without its host ({_pair(r['host_mjy'], r['host_mjy_err'], 3)} mJy): mag "

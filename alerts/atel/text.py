@@ -29,7 +29,7 @@ from iop4d.alerts.rendering import clean, render
 from iop4d.model import flags
 from iop4d.model.errors import Iop4dError
 from iop4d.model.flags import Flag
-from iop4d.model.units import plus_minus, sexagesimal, utc_of_jd
+from iop4d.model.units import plus_minus, plus_minus_chi, sexagesimal, utc_of_jd
 
 MOST = 4000  # characters of a telegram, with its title and authors
 MOST_TITLE = 255
@@ -275,8 +275,7 @@ def _percent(value: float, error: float) -> str:
 def angle_text(point: GoodPoint) -> str:
     """The polarisation angle in degrees, in [0, 180)."""
     places = 1 if point.chi_err_deg < 0.95 else 0
-    value = round(point.chi_deg % 180.0, places) % 180.0
-    return plus_minus(value, point.chi_err_deg, places, sign="+/-")
+    return plus_minus_chi(point.chi_deg, point.chi_err_deg, places, sign="+/-")
 
 
 def _rounded_alike(of: MeanMagnitude, beside: MeanMagnitude) -> str:

@@ -22,7 +22,7 @@ from iop4d.alerts.summary.facts import NightSummary
 from iop4d.config import Channel, Site
 from iop4d.fits.atomic import write_atomic
 from iop4d.model.states import AlertState, MessageKind
-from iop4d.model.units import NOTHING, decimal, plus_minus
+from iop4d.model.units import NOTHING, decimal, plus_minus, plus_minus_chi
 from iop4d.store import outbox, summaries
 from iop4d.store.database import Transaction
 from iop4d.store.events import emit
@@ -116,8 +116,9 @@ def _by_news(facts: Plain) -> list[Plain]:
 
 def helpers() -> dict[str, Any]:
     """What templates call, those of the page too."""
-    return {"plus_minus": plus_minus, "signed": signed, "percent": percent, "count": count,
-            "utc": moment, "timing": timing, "camera_lines": camera_lines}
+    return {"plus_minus": plus_minus, "plus_minus_chi": plus_minus_chi, "signed": signed,
+            "percent": percent, "count": count, "utc": moment, "timing": timing,
+            "camera_lines": camera_lines}
 
 
 def signed(value: float | None, error: float | None, digits: int = 2) -> str:

@@ -63,7 +63,8 @@ def text_of(column: Column, value: Any) -> str:
 
 def rounded(column: Column, value: float) -> float:
     """A number with as many digits as the column has."""
-    return float(value) if column.digits is None else round(float(value), column.digits)
+    return float(value) if column.digits is None else column.rounded(
+        float(value), column.digits)
 
 
 def _of_list(value: Any) -> str:

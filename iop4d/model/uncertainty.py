@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from iop4d.model.units import MAG_PER_RELATIVE_FLUX, NOTHING, plus_minus
+from iop4d.model.units import MAG_PER_RELATIVE_FLUX, NOTHING, plus_minus, plus_minus_chi
 
 
 def total(own: float | None, *common: float | None) -> float | None:
@@ -108,7 +108,7 @@ def chi_text(row: Any, digits: int = 1) -> str:
     """A result's angle in degrees with its error by itself; nothing where p is a limit."""
     if row.p_limit is not None and math.isfinite(row.p_limit):
         return NOTHING
-    return plus_minus(row.chi_deg, chi_total(row), digits)
+    return plus_minus_chi(row.chi_deg, chi_total(row), digits)
 
 
 def nucleus_total(row: Any) -> float | None:

@@ -9,7 +9,7 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from statistics import fmean, median
 
 from iop4d.model.errors import Iop4dError
@@ -100,6 +100,20 @@ def jd_of_text(text: str, *, now_jd: float | None = None) -> float:
         raise MomentError(f"'{text}' is not a time; expected JD, MJD, a date such as 2026-11-22 or "
                           f"a time such as 2026-11-22T21:00{durations}") from None
     return jd_of_unix((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+
+
+def is_day(text: str) -> bool:
+    """Whether what a person writes is a day: 2026-11-22, 20261122 or 2026-W47-7."""
+    try:
+        date.fromisoformat(text.strip())
+    except ValueError:
+        return False
+    return True
+
+
+def end_jd_of_text(text: str, *, now_jd: float | None = None) -> float:
+    """The JD(UTC) up to which a person asks: as ``jd_of_text``, but a day to its end."""
+    return jd_of_text(text, now_jd=now_jd) + is_day(text)
 
 
 # Spans.
@@ -193,6 +207,11 @@ def degrees_of(text: str, *, hours: bool = False) -> float:
     return -degrees if text[:1] in "-−" else degrees
 
 
+def below_turn(angle: float, digits: int, turn: float = 180.0) -> float:
+    """An angle rounded to so many decimals, in [0, turn): 179.97 with one decimal is 0.0."""
+    return round(angle % turn, digits) % turn
+
+
 # Numbers.
 
 
@@ -268,3 +287,11 @@ def plus_minus(value: float | None, error: float | None, digits: int = 3, *,
     if error is None or not math.isfinite(error):
         return f"{value:.{digits}f}"
     return f"{value:.{digits}f} {sign} {max(error, 10.0**-digits):.{digits}f}"
+
+
+def plus_minus_chi(chi_deg: float | None, error: float | None, digits: int = 1, *,
+                   sign: str = "±") -> str:
+    """The same of an angle of polarisation, which is always written in [0, 180)."""
+    if chi_deg is None or not math.isfinite(chi_deg):
+        return NOTHING
+    return plus_minus(below_turn(chi_deg, digits), error, digits, sign=sign)

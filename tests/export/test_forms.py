@@ -50,6 +50,12 @@ def read_table(form: str, data: bytes) -> Table:
 
 
 @pytest.mark.parametrize("form", ["csv", "ecsv", "fits", "votable"])
+def test_angles_that_begin_again_at_180_degrees_never_reach_them(form: str) -> None:
+    near = [{**row, "chi_deg": 179.99996} for row in _ROWS]
+    assert list(read_table(form, written(form, near))["chi_deg"]) == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("form", ["csv", "ecsv", "fits", "votable"])
 def test_astropy_reads_the_numbers_back(form: str) -> None:
     table = read_table(form, written(form))
     assert table.colnames == list(_NAMES)

@@ -10,6 +10,7 @@ import pytest
 
 from iop4d.model.uncertainty import (
     between,
+    chi_text,
     chi_total,
     mag_text,
     mag_total,
@@ -23,8 +24,8 @@ from iop4d.model.uncertainty import (
 
 def row(**values: Any) -> SimpleNamespace:
     names = ("mag", "mag_err", "mag_err_common", "p", "p_err", "q", "u", "q0_err", "u0_err",
-             "chi_err_deg", "chi_err_common", "mag_nucleus", "mag_nucleus_err", "host_mjy",
-             "host_mjy_err")
+             "chi_deg", "chi_err_deg", "chi_err_common", "mag_nucleus", "mag_nucleus_err",
+             "host_mjy", "host_mjy_err")
     return SimpleNamespace(**(dict.fromkeys(names) | values))
 
 
@@ -49,6 +50,10 @@ def test_p_has_the_instrument_s_error_along_it_and_chi_that_across() -> None:
     assert p_total(found) == pytest.approx(math.hypot(0.001, 0.6 * 0.003, 0.8 * 0.004))
     across = math.hypot(0.8 * 0.003, 0.6 * 0.004) / 0.1
     assert chi_total(found) == pytest.approx(math.hypot(0.5, math.degrees(across) / 2))
+
+
+def test_an_angle_just_below_180_degrees_is_written_as_0() -> None:
+    assert chi_text(row(p=0.1, chi_deg=179.97, chi_err_deg=0.4, p_limit=None)) == "0.0 ± 0.4"
 
 
 def test_at_no_polarisation_the_instrument_s_error_is_the_mean_one() -> None:

@@ -11,12 +11,15 @@ from iop4d.model.units import (
     MomentError,
     SpanError,
     angle_difference,
+    below_turn,
+    end_jd_of_text,
     isot_of_jd,
     jd_of_text,
     jd_of_unix,
     line_fit,
     mean_angle,
     plus_minus,
+    plus_minus_chi,
     robust_sigma,
     seconds_of,
     sexagesimal,
@@ -137,6 +140,30 @@ def test_numbers_with_errors_never_claim_none() -> None:
     assert plus_minus(12.8714, 0.0) == "12.871 ± 0.001"
     assert plus_minus(12.8714, None) == "12.871"
     assert plus_minus(None, 0.1) == plus_minus(math.nan, 0.1) == NOTHING
+
+
+@pytest.mark.parametrize(("chi_deg", "digits", "text"), [
+    (179.94, 1, "179.9 ± 0.3"), (179.97, 1, "0.0 ± 0.3"), (179.97, 2, "179.97 ± 0.30"),
+    (179.996, 2, "0.00 ± 0.30"), (183.2, 1, "3.2 ± 0.3"), (-0.01, 1, "0.0 ± 0.3")])
+def test_an_angle_of_polarisation_is_never_written_as_180_degrees(
+        chi_deg: float, digits: int, text: str) -> None:
+    assert plus_minus_chi(chi_deg, 0.3, digits) == text
+    assert plus_minus_chi(None, 0.3) == plus_minus_chi(math.nan, 0.3) == NOTHING
+
+
+def test_a_right_ascension_is_never_rounded_to_360_degrees() -> None:
+    assert below_turn(359.99999999, 7, 360.0) == 0.0
+    assert below_turn(359.9999999, 7, 360.0) == 359.9999999
+
+
+@pytest.mark.parametrize("day", ["2026-11-22", "20261122", "2026-W47-7", " 2026-11-22 "])
+def test_up_to_a_day_is_up_to_its_end_however_it_is_written(day: str) -> None:
+    assert end_jd_of_text(day) == 2461367.5
+
+
+@pytest.mark.parametrize("moment", ["2461366.5", "61366", "2026-11-22T00:00", "20261122T0000"])
+def test_up_to_a_moment_is_up_to_that_moment(moment: str) -> None:
+    assert end_jd_of_text(moment) == 2461366.5
 
 
 def test_coordinates_are_written_in_hours_and_degrees() -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 from werkzeug.datastructures import MultiDict
 
-from iop4d.model.units import MomentError, jd_of_text, utc_of_jd
+from iop4d.model.units import MomentError, end_jd_of_text, jd_of_text, utc_of_jd
 
 #: Most sources of one plot.
 MOST_SOURCES = 8
@@ -110,7 +110,7 @@ _USUAL: Mapping[str, Any] = {
 
 def choice_of(args: MultiDict[str, str], sources: tuple[str, ...]) -> Choice:
     """What the query of an address asks for; raises ChoiceError."""
-    since, until = _moment(args, "from"), _moment(args, "to")
+    since, until = _moment(args, "from", jd_of_text), _moment(args, "to", end_jd_of_text)
     if since is not None and until is not None and until < since:
         raise ChoiceError("to: expected a time after from")
     # A form without scripts sends a hidden 0 before the box that is ticked.
@@ -125,17 +125,15 @@ def choice_of(args: MultiDict[str, str], sources: tuple[str, ...]) -> Choice:
         **switches)
 
 
-def _moment(args: MultiDict[str, str], name: str) -> float | None:
+def _moment(args: MultiDict[str, str], name: str, read: Callable[[str], float]) -> float | None:
     text = args.get(name, "").strip()
     if not text:
         return None
     try:
-        jd = jd_of_text(text)
+        jd = read(text)
     except MomentError as error:
         raise ChoiceError(f"{name}: {error}") from error
-    # An end that is a date has its whole day.
-    is_date = name == "to" and len(text) == 10 and text[4:5] == "-"
-    return min(max(jd + 1.0 if is_date else jd, Choice.NAMED[0]), Choice.NAMED[1])
+    return min(max(jd, Choice.NAMED[0]), Choice.NAMED[1])
 
 
 def _one_of(args: MultiDict[str, str], name: str, known: Mapping[str, str]) -> str:

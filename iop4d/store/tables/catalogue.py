@@ -20,7 +20,7 @@ _PLACE = (
            ucd="meta.id;meta.main", shown=True),
     _json("other_names", "Other names", "Other names of the source", "", "meta.id", shown=True),
     number("ra_deg", "RA", "Right ascension, ICRS", "deg", "pos.eq.ra;meta.main", digits=7,
-           shown=True),
+           shown=True, turn=360.0),
     number("dec_deg", "Dec", "Declination, ICRS", "deg", "pos.eq.dec;meta.main", digits=7,
            shown=True),
 )

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from iop4d.model import flags as quality
+from iop4d.model.units import below_turn
 
 
 class Kind(StrEnum):
@@ -58,7 +59,8 @@ class Column:
     ``shown``: where nobody chose columns. ``by_hand``: the column with flags that people set, for
     one of flags. ``digits``: behind the point in tables of text. ``is_indexed``: rows can be
     ordered by it however many there are, by ``sort_sql``. ``pattern``: may be asked for by a
-    regular expression. ``choices``: every word that it can be, for ``CHOICE``.
+    regular expression. ``choices``: every word that it can be, for ``CHOICE``. ``turn``: of an
+    angle, where it begins again at 0: no digits of it reach that; 0 for other numbers.
     """
 
     name: str
@@ -70,6 +72,7 @@ class Column:
     sql: str = ""
     sort_sql: str = ""
     digits: int | None = None
+    turn: float = 0.0
     choices: tuple[str, ...] = ()
     shown: bool = False
     derived: bool = False
@@ -98,6 +101,10 @@ class Column:
     def is_number(self) -> bool:
         """Whether its values are numbers."""
         return self.kind in (Kind.NUMBER, Kind.WHOLE, Kind.DAY, Kind.MOMENT)
+
+    def rounded(self, value: float, digits: int) -> float:
+        """A value with so many digits behind the point."""
+        return below_turn(value, digits, self.turn) if self.turn else round(value, digits)
 
     @property
     def read(self) -> Callable[[Any], Any] | None:

@@ -31,7 +31,7 @@ EXTERNAL = Listing(
         number("p_err", "p error", "Its error, a fraction", "",
                "stat.error;phys.polarization.linear", shown=True),
         number("chi_deg", "χ", "Angle of polarisation", "deg", "pos.posAng;phys.polarization",
-               digits=2, shown=True),
+               digits=2, shown=True, turn=180.0),
         number("chi_err_deg", "χ error", "Its error", "deg",
                "stat.error;pos.posAng;phys.polarization", digits=2, shown=True),
         Column(name="reference", words="Reference", says="How to cite the table",

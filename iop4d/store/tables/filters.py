@@ -11,7 +11,7 @@ from typing import Any
 
 from iop4d.model.errors import Iop4dError
 from iop4d.model.flags import Flag
-from iop4d.model.units import MomentError, jd_of_text, unix_of_jd
+from iop4d.model.units import MomentError, is_day, jd_of_text, unix_of_jd
 from iop4d.store import sources
 from iop4d.store.database import Connection
 from iop4d.store.patterns import PatternError, pattern
@@ -229,6 +229,6 @@ def _number(wanted: Filter, text: str) -> float:
 
 def _end(column: Column, text: str, limit: float) -> float:
     """Up to a date: to the end of that day."""
-    if re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII):
+    if is_day(text):
         return limit + (1.0 if column.kind is Kind.DAY else 86_400.0)
     return limit

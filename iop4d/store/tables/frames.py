@@ -23,10 +23,10 @@ def whole(name: str, words: str, says: str, *, unit: str = "", ucd: str = "meta.
 
 
 def number(name: str, words: str, says: str, unit: str = "", ucd: str = "", *, digits: int = 5,
-           shown: bool = False, sql: str = "") -> Column:
+           shown: bool = False, sql: str = "", turn: float = 0.0) -> Column:
     """A column of numbers."""
     return Column(name=name, words=words, says=says, kind=Kind.NUMBER, unit=unit, ucd=ucd,
-                  digits=digits, shown=shown, sql=sql)
+                  digits=digits, shown=shown, sql=sql, turn=turn)
 
 
 def found(name: str, key: str, words: str, says: str, unit: str = "", ucd: str = "", *,
@@ -76,7 +76,7 @@ FRAMES = Listing(
         whole("nx", "Width", "Width of the frame", unit="pixel"),
         whole("ny", "Height", "Height of the frame", unit="pixel"),
         number("ra_deg", "RA", "Where the header says it points, ICRS", "deg",
-               "pos.eq.ra;instr", digits=6),
+               "pos.eq.ra;instr", digits=6, turn=360.0),
         number("dec_deg", "Dec", "Where the header says it points, ICRS", "deg",
                "pos.eq.dec;instr", digits=6),
         found("fwhm_arcsec", "fwhm_arcsec", "FWHM", "FWHM of the stars", "arcsec",

@@ -23,9 +23,10 @@ _OF_SOURCE = '(SELECT s."{}" FROM "source" AS s WHERE s."name" = t."source")'
 
 
 def _number(name: str, words: str, says: str, unit: str = "", ucd: str = "", *, digits: int = 5,
-            shown: bool = False, derived: bool = False, sql: str = "") -> Column:
+            shown: bool = False, derived: bool = False, sql: str = "",
+            turn: float = 0.0) -> Column:
     return Column(name=name, words=words, says=says, kind=Kind.NUMBER, unit=unit, ucd=ucd,
-                  digits=digits, shown=shown, derived=derived, sql=sql)
+                  digits=digits, shown=shown, derived=derived, sql=sql, turn=turn)
 
 
 _Q, _U = "phys.polarization.stokes.Q", "phys.polarization.stokes.U"
@@ -65,7 +66,7 @@ FIRST = (
             f"{_P};stat.max", shown=True),
     _number("p_err", "p error", "Random error of p", "", f"{_ERR};{_P}", shown=True),
     _number("chi_deg", "χ", "Polarisation angle, east of north, 0 to 180", "deg", _ANGLE,
-            digits=3, shown=True),
+            digits=3, shown=True, turn=180.0),
     _number("chi_err_deg", "χ error", "Its random error", "deg", f"{_ERR};{_ANGLE}", digits=3,
             shown=True),
     _number("fwhm_arcsec", "FWHM", "FWHM of the stars", "arcsec", "instr.obsty.seeing", digits=3),
@@ -148,7 +149,7 @@ MORE = (
     _number("mjd_mid", "MJD", "MJD(UTC) of mid-exposure", "d", "time.epoch", digits=8,
             sql='(t."jd_mid" - 2400000.5)'),
     _number("ra_deg", "RA", "Right ascension of the source in the catalogue, ICRS", "deg",
-            "pos.eq.ra", digits=7, sql=_OF_SOURCE.format("ra_deg")),
+            "pos.eq.ra", digits=7, sql=_OF_SOURCE.format("ra_deg"), turn=360.0),
     _number("dec_deg", "Dec", "Declination of the source in the catalogue, ICRS", "deg",
             "pos.eq.dec", digits=7, sql=_OF_SOURCE.format("dec_deg")),
 )

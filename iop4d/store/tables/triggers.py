@@ -31,7 +31,7 @@ TRIGGERS = Listing(
         number("flux", "Flux", "Flux that the notice gives, in its unit", "", "phot.flux",
                digits=9),
         _text("flux_unit", "Unit", "Unit of that flux", "meta.unit"),
-        number("ra_deg", "RA", "Right ascension, ICRS", "deg", "pos.eq.ra"),
+        number("ra_deg", "RA", "Right ascension, ICRS", "deg", "pos.eq.ra", turn=360.0),
         number("dec_deg", "Dec", "Declination, ICRS", "deg", "pos.eq.dec"),
         number("error_deg", "Error", "Radius of the position's error", "deg", "stat.error;pos.eq"),
         moment("at", "Event", "When it happened", ucd="time.epoch"),

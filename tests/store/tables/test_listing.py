@@ -97,6 +97,8 @@ def query_of(table: str, text: str = "") -> Query:
     ("night=2026-01-03", lambda r: r["night"] == "2026-01-03"),
     ("night.from=2026-01-03&night.to=2026-01-04", lambda r: "-03" <= r["night"][7:] <= "-04"),
     ("since=2461020.5&until=2461040.5", lambda r: 2461020.5 <= r["jd_mid"] <= 2461040.5),
+    ("until=2026-01-03", lambda r: r["jd_mid"] <= 2461044.5),
+    ("until=20260103", lambda r: r["jd_mid"] <= 2461044.5),
     ("id=7&id=8&id=9", lambda r: r["id"] in (7, 8, 9)),
     ("frames.has=bl-000", lambda r: r["id"] <= 10),
     ("source=BL Lac&band=V&flags.lacks=edge&mag.from=14.5", lambda r: (

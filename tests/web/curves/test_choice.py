@@ -30,7 +30,8 @@ def test_periods_are_counted_back_from_now_and_tonight_begins_at_noon() -> None:
 
 @pytest.mark.parametrize(("begin", "end"), [
     ("2026-11-22", "2026-11-23"), ("2461366.5", "2461368.5"), ("61366.0", "61368.0"),
-    ("2026-11-22T00:00", "2026-11-24T00:00")])
+    ("2026-11-22T00:00", "2026-11-24T00:00"), ("20261122", "20261123"),
+    ("2026-W47-7", "2026-W48-1")])
 def test_a_period_of_ones_own_is_a_date_jd_or_mjd_and_its_last_day_is_whole(
         begin: str, end: str) -> None:
     assert read(**{"from": begin, "to": end, "period": "30d"}).limits(0.0) == pytest.approx(

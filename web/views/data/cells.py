@@ -113,7 +113,7 @@ def _number(column: Column, value: float) -> str:
         digits = 5 if (column.digits or 0) > 5 else 1
     if column.unit == "adu" and abs(value) < _FLAT:
         digits = 3
-    return f"{value:.{digits}f}"
+    return f"{column.rounded(value, digits):.{digits}f}"
 
 
 def _list(value: Any) -> str:

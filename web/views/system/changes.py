@@ -10,7 +10,7 @@ from flask import Blueprint, abort, flash, redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from iop4d.model.errors import Iop4dError
-from iop4d.model.units import jd_of_text, jd_of_unix, unix_of_jd
+from iop4d.model.units import end_jd_of_text, jd_of_text, jd_of_unix, unix_of_jd
 from iop4d.store import audit, audit_pages, catalogue_changes
 from iop4d.store.audit_pages import AuditFilter
 from iop4d.store.database import Connection
@@ -30,10 +30,10 @@ def changes(db: Connection) -> str:
     """Every change by hand, the latest first."""
     asked, wrong = request.args, ""
     times: dict[str, float | None] = {"since": None, "until": None}
-    for name in times:
+    for name, read in (("since", jd_of_text), ("until", end_jd_of_text)):
         if text := asked.get(name, "").strip():
             try:
-                times[name] = unix_of_jd(jd_of_text(text, now_jd=jd_of_unix(time.time())))
+                times[name] = unix_of_jd(read(text, now_jd=jd_of_unix(time.time())))
             except Iop4dError as error:
                 wrong = f"{name}: {error}"
     which = AuditFilter(by=asked.get("by", "")[:200], act=asked.get("act", "")[:200],
