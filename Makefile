@@ -35,7 +35,7 @@ pytest: $(STAMP)  ## The tests alone, four files at a time, as many of them wait
 	$(BIN)/python -m pytest --collect-only --quiet --quiet $(ARGS) > /dev/null || true  # the next line says what is wrong
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
-bench: $(STAMP)  ## Speed, stage by stage, and memory; ARGS="--frames 200", ARGS="--scale": as a site grows, ARGS="--large": 61 Mpx
+bench: $(STAMP)  ## Speed, stage by stage, and memory; ARGS="--frames 200", ARGS="--scale": as a site grows, ARGS="--large": 61 Mpx, ARGS="--reprocessing": new frames meanwhile
 	$(BIN)/python -m tests.bench.speed $(ARGS)
 
 bench-alerts: $(STAMP)  ## What alerts are worth: false, missed, late, too many; ARGS="--short"

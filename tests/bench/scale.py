@@ -38,7 +38,8 @@ from tests.support.postgresql import PostgresServer
 from tests.support.sites import drop, make_site, take_night
 
 SIZES = (0, 10_000, 100_000, 1_000_000)
-_PLAN = NightPlan(seed=3, fields=("3C345", "S50716+714", "BLLac"), frames=21, n_bias=7, n_flat=7)
+#: What the site is made of, and what the frames of each later night are.
+PLAN = NightPlan(seed=3, fields=("3C345", "S50716+714", "BLLac"), frames=21, n_bias=7, n_flat=7)
 _RULE = """
 [[rule]]
 name = "change"
@@ -87,20 +88,20 @@ class Growing:
         self.site = folder / "site"
         is_new = not self.site.exists()
         if is_new:
-            make_site(self.site, _PLAN, more=_RULE)
-        self._raw = self.site / "raw"
+            make_site(self.site, PLAN, more=_RULE)
+        self.raw = self.site / "raw"
         self._writer = Database(self.site / store.FILE)
         self._writer.close()
         self.database = Database(self.site / store.FILE, read_only=True)
         if is_new:
-            night = take_night(_PLAN, folder / "night")
+            night = take_night(PLAN, folder / "night")
             for path in night:
-                drop(path, self._raw / _PLAN.night)
-            with self._daemon() as (service, _):
-                self._wait(service, 0, len(night))
+                drop(path, self.raw / PLAN.night)
+            with self.at_work() as (service, _):
+                self.wait(service, 0, len(night))
 
     @contextmanager
-    def _daemon(self) -> Iterator[tuple[Service, float]]:
+    def at_work(self) -> Iterator[tuple[Service, float]]:
         """The daemon at work, and after how many seconds it was ready."""
         began = time.monotonic()
         service = Service(self.site, "run", module="tests.bench.counted_daemon",
@@ -114,7 +115,8 @@ class Growing:
         finally:
             service.stop()
 
-    def _ask(self, text: str, *values: object) -> Any:
+    def ask(self, text: str, *values: object) -> Any:
+        """The first value of the first row."""
         with self.database.read() as db:
             return db.rows(text, *values)[0][0]
 
@@ -123,11 +125,11 @@ class Growing:
             beat = heartbeat(db)
         return bool(beat.get("pid") == service.process.pid and beat["state"] == "running")
 
-    def _wait(self, service: Service, after: int, count: int) -> None:
+    def wait(self, service: Service, after: int, count: int) -> None:
         """Until so many frames with ids above one are reduced, and no job is left."""
         end = time.monotonic() + 900.0
-        while self._ask("SELECT COUNT(*) FROM frame WHERE id > ? AND state = 'done'",
-                        after) < count or self._ask(
+        while self.ask("SELECT COUNT(*) FROM frame WHERE id > ? AND state = 'done'",
+                        after) < count or self.ask(
                 "SELECT COUNT(*) FROM job WHERE state IN ('queued', 'running')"):
             if time.monotonic() > end or not service.alive:
                 raise RuntimeError(f"no end of it: {service.log()[-3000:]}")
@@ -138,43 +140,53 @@ class Growing:
         turn = len(list(self.folder.glob("night-*")))
         Grower(self._writer).grow(frames)
         self._writer.close()
-        with self._daemon() as (service, ready):
-            night = date.fromisoformat(_PLAN.night) + timedelta(days=1 + turn)
-            science = take_night(replace(_PLAN, night=night.isoformat(), n_bias=0, n_flat=0),
+        with self.at_work() as (service, ready):
+            night = date.fromisoformat(PLAN.night) + timedelta(days=1 + turn)
+            science = take_night(replace(PLAN, night=night.isoformat(), n_bias=0, n_flat=0),
                                  self.folder / f"night-{turn}")
             exposures = copies(science, backlog + live, self.folder / f"copies-{turn}", str(turn))
-            place = self._raw / night.isoformat()
+            place = self.raw / night.isoformat()
             self._take_counts(service)
             watch, began = Watch(service), time.monotonic()
-            cpu, after = watch.cpu(), self._ask("SELECT MAX(id) FROM frame")
-            self._move_in(exposures[:backlog], place, turn)
-            self._wait(service, after, backlog)
+            cpu, after = watch.cpu(), self.ask("SELECT MAX(id) FROM frame")
+            self.move_in(exposures[:backlog], place, turn)
+            self.wait(service, after, backlog)
             took, core_s = time.monotonic() - began, watch.cpu() - cpu
             statements = self._take_counts(service)
-            latencies = self._live(service, exposures[backlog:], place)
+            latencies = self.live(service, exposures[backlog:], place)
             memory = watch.stop()
-        science_frames = self._ask("SELECT COUNT(*) FROM frame WHERE kind = 'science'")
+        science_frames = self.ask("SELECT COUNT(*) FROM frame WHERE kind = 'science'")
         return Step(
-            frames=science_frames, results=self._ask("SELECT COUNT(*) FROM result"), ready=ready,
+            frames=science_frames, results=self.ask("SELECT COUNT(*) FROM result"), ready=ready,
             core_s=core_s / backlog, a_minute=60.0 * backlog / took, latencies=latencies,
             daemon_mb=memory.daemon, size_mb=self._size_mb(), statements=statements,
             scans=self._scans(statements), backlog=backlog)
 
-    def _move_in(self, exposures: list[Path], place: Path, turn: int) -> None:
+    def move_in(self, exposures: list[Path], place: Path, turn: int) -> None:
+        """Let a whole backlog be there at once."""
         beside = self.site / f"moved-{turn}"
         beside.mkdir()
         for path in exposures:
             path.rename(beside / path.name)
         beside.rename(place)
 
-    def _live(self, service: Service, exposures: list[Path], place: Path) -> list[float]:
+    def live(self, service: Service, exposures: list[Path], place: Path) -> list[float]:
         """Frames that come one by one; seconds from the close of each to its result's commit."""
-        closed, after = {}, self._ask("SELECT MAX(id) FROM frame")
+        return self.behind(service, self.drop_each(exposures, place))
+
+    def drop_each(self, exposures: list[Path], place: Path) -> dict[str, float]:
+        """Let frames come one by one; the time at which each was complete, by its name."""
+        closed = {}
         for path in exposures:
             drop(path, place)
             closed[path.name] = time.time()
             time.sleep(_LIVE_PAUSE)
-        self._wait(service, after, len(exposures))
+        return closed
+
+    def behind(self, service: Service, closed: dict[str, float]) -> list[float]:
+        """Wait for the results of frames that came; how late each is, without the settle time."""
+        after = int(self.ask("SELECT MIN(id) FROM frame WHERE name = ?", next(iter(closed)))) - 1
+        self.wait(service, after, len(closed))
         with self.database.read() as db:
             made = dict(db.rows(
                 "SELECT f.name, MIN(r.created_at) FROM frame f JOIN resultframe x ON x.frame_id = "
@@ -198,7 +210,7 @@ class Growing:
 
     def _size_mb(self) -> float:
         if isinstance(self.database.place, store.ServerPlace):
-            return float(self._ask(
+            return float(self.ask(
                 "SELECT SUM(pg_total_relation_size(c.oid)) FROM pg_class c JOIN pg_namespace n "
                 "ON n.oid = c.relnamespace WHERE n.nspname = current_schema() "
                 "AND c.relkind = 'r'")) / 1e6

@@ -263,7 +263,7 @@ def _say(text: str) -> None:
 
 def main() -> None:
     """Measure and print."""
-    for other in ("scale", "large"):
+    for other in ("scale", "large", "reprocessing"):
         if f"--{other}" in sys.argv:
             subprocess.run([sys.executable, "-m", f"tests.bench.{other}", *sys.argv[1:]],
                            check=True)
