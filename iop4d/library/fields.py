@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
-from collections.abc import Set as AbstractSet
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date, datetime
 from typing import Any
 
@@ -12,8 +11,12 @@ from iop4d.library.errors import SelectionError
 from iop4d.library.reader import Field
 from iop4d.model.source import similar
 from iop4d.store.tables import Column, Kind, Listing
+from iop4d.store.tables.filters import Filter, FilterError, check_values, read_filters
 
 _TIMES = ("since", "until")
+#: What people ask a selection for that is asked otherwise.
+_OTHERWISE = {"columns": "choose them by .table(NAME, ...)", "limit": "the first three are [:3]",
+              **dict.fromkeys(("sort", "order", "order_by"), "sort a table: .table().sort(NAME)")}
 
 
 def fields_of(listing: Listing, given: Mapping[str, Any]) -> tuple[Field, ...]:
@@ -34,7 +37,7 @@ def fields_of(listing: Listing, given: Mapping[str, Any]) -> tuple[Field, ...]:
             if len(value) != 2 or operator or "from" not in column.operators:
                 raise SelectionError(f"{word}: a pair (from, to) is for numbers and times; "
                                      "several values are a list")
-            found += [(f"{name}.{end}", _text(column, word, one))
+            found += [(f"{name}.{end}", _text(column, end, word, one))
                       for end, one in zip(("from", "to"), value, strict=True) if one is not None]
             continue
         if operator not in column.operators:
@@ -42,8 +45,12 @@ def fields_of(listing: Listing, given: Mapping[str, Any]) -> tuple[Field, ...]:
         values = _several(value)
         if not values:
             raise SelectionError(f"{word}: expected at least one value, found none")
-        found += [(f"{name}.{operator}" if operator else name, _text(column, word, one))
+        found += [(f"{name}.{operator}" if operator else name, _text(column, operator, word, one))
                   for one in values]
+    try:
+        read_filters(listing, found)
+    except FilterError as error:
+        raise SelectionError(str(error)) from None
     return tuple(found)
 
 
@@ -66,6 +73,11 @@ def _column(listing: Listing, word: str) -> tuple[Column, str]:
     if column is not None and operator in column.operators:
         return column, operator
     known = possible(listing)
+    if word in _OTHERWISE:
+        raise TypeError(f"'{word}' selects no rows: {_OTHERWISE[word]}")
+    if word in _TIMES and "night" in listing.by_name:
+        raise TypeError(f"{listing.name} cannot be selected by '{word}'; did you mean "
+                        f"night_{'from' if word == 'since' else 'to'}?")
     short = [one for one in known if one in listing.by_name or one in _TIMES]
     hint = similar(word, known) or f"; there are {', '.join(short)}, and others (see .keywords)"
     raise TypeError(f"{listing.name} cannot be selected by '{word}'{hint}")
@@ -78,21 +90,28 @@ def _ways(column: Column) -> str:
 
 
 def _several(value: Any) -> Collection[Any]:
-    """The values of a list, a set, an array, a column of a table or a selection; else the one."""
-    if isinstance(value, list | AbstractSet):
-        return value
-    if isinstance(value, Iterator) or hasattr(value, "keywords"):  # a generator; a selection
-        return list(value)
-    if getattr(value, "shape", ()) and not hasattr(value, "utc"):
-        return list(value)
-    return [value]
+    """The values of a list, a set, an array, a range, a selection and their like; else the one."""
+    is_one = isinstance(value, str | bytes | Mapping) or getattr(value, "shape", None) == ()
+    if is_one or not isinstance(value, Iterable) or hasattr(value, "utc"):
+        return [value]
+    return list(value)
 
 
-def _text(column: Column, word: str, value: Any) -> str:
-    """A value as an address has it."""
+def _text(column: Column, operator: str, word: str, value: Any) -> str:
+    """A value as an address has it; raises SelectionError where it makes no sense."""
+    text = _written(column, operator, word, value)
+    try:
+        check_values(Filter(column=column, operator=operator, values=(text,)))
+    except FilterError as error:
+        raise SelectionError(f"{word}: {error.why}") from None
+    return text
+
+
+def _written(column: Column, operator: str, word: str, value: Any) -> str:
     value = _plain(word, value)
     if isinstance(value, bool):
-        text = "yes" if value else "no"
+        yes, no = ("some", "none") if operator == "is" else ("yes", "no")
+        text = yes if value else no
     elif hasattr(value, "utc") and hasattr(value, "jd"):  # astropy's Time
         text = _of_time(column, word, value)
     elif isinstance(value, datetime | date):
@@ -125,6 +144,8 @@ def _plain(word: str, value: Any) -> Any:
         return value.decode("utf-8", "replace")
     if not hasattr(value, "dtype") or hasattr(value, "to_value"):
         return value
+    if not value.shape and getattr(value, "mask", False):
+        raise SelectionError(f"{word}: expected a value, found a masked one")
     if value.dtype.kind == "M":
         value = value.astype("datetime64[us]")  # else a number of nanoseconds
     found = value.item()

@@ -104,9 +104,9 @@ class Frame(Row):
 
         ``aperture``, ``annulus_inner``, ``annulus_outer``: radii, sigmas of the PSF (FWHM / 2.355);
         ``detection_sigma``: sigmas of the sky; ``aperture_arcsec``: a radius for the target, arcsec
-        or a Quantity. The others are those of the site file. Raises TypeError for another setting,
-        SelectionError for a value that makes no sense, NotFoundError for a frame that was not
-        measured.
+        or a Quantity. The others are those of the site file. Raises TypeError for another setting
+        (those of polarimetry are of ``Result.reduce``), SelectionError for a value that makes no
+        sense, NotFoundError for a frame that was not measured.
         """
         return self._observatory.reduction_of(self, settings)
 
@@ -164,4 +164,5 @@ class Master(Row):
         return self._observatory.image_of_master(self)
 
     def _words(self) -> str:
-        return f": {self['kind']} {self['band'] or ''} of {self['instrument']}, {self['night']}"
+        kind = " ".join(filter(None, (self["kind"], self["band"])))
+        return f": {kind} of {self['instrument']}, {self['night']}"

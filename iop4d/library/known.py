@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 from iop4d.library.errors import NotFoundError, SelectionError
 from iop4d.library.reader import Field, Reader
+from iop4d.model.flags import Flag
+from iop4d.model.source import similar
 from iop4d.store.tables import Kind, Listing
 
 
@@ -30,10 +32,11 @@ def _named(reader: Reader, listing: Listing, field: Field, name_of: Callable[[st
 
 
 def check(reader: Reader, listing: Listing, fields: tuple[Field, ...]) -> None:
-    """Refuse a band, an instrument or a telescope that neither the site nor any row has.
+    """Refuse a band, an instrument, a telescope or a flag that neither the site nor any row has.
 
     Raises SelectionError.
     """
+    _check_flags(reader, listing, fields)
     for word, there in (("band", _bands), ("instrument", _instruments), ("telescope", _telescopes)):
         values = {text for name, text in fields if name == word}
         known = there(reader) if values else set()
@@ -42,6 +45,17 @@ def check(reader: Reader, listing: Listing, fields: tuple[Field, ...]) -> None:
         if unknown and (known or word == "band"):  # an older server tells no instruments
             raise SelectionError(f"{word}: '{unknown[0]}' is unknown; there are "
                                  f"{', '.join(sorted(known)) or 'none'}")
+
+
+def _check_flags(reader: Reader, listing: Listing, fields: tuple[Field, ...]) -> None:
+    flags = {column.name for column in listing.columns if column.kind is Kind.FLAGS}
+    known = [str(flag.name).lower() for flag in Flag]
+    for name, text in fields:
+        column, _, operator = name.partition(".")
+        if column in flags and operator in ("has", "lacks") and text not in known \
+                and not _is_there(reader, listing, (f"{column}.has", text)):
+            raise SelectionError(f"{column}_{operator}: '{text}' is no flag of the program, and no "
+                                 f"row has it{similar(text, known)}")
 
 
 def _bands(reader: Reader) -> set[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from astropy.time import Time
@@ -95,7 +95,8 @@ class Result(Row):
         ``transparency_scatter``, ``variability`` and ``interstellar``. ``without``: calibrators to
         leave out. Raises TypeError or SelectionError for what makes no sense.
         """
-        return self._observatory.trial_of(self, settings, tuple(without))
+        names = (without,) if isinstance(without, str) else tuple(without)
+        return self._observatory.trial_of(self, settings, names)
 
     def _words(self) -> str:
         said = [f"{self['source']} {self['band']}"]
@@ -111,7 +112,7 @@ class Result(Row):
 class Results(Selection[Result]):
     """Results, in order of time; see :class:`Selection`."""
 
-    def timeseries(self, *columns: str, by: str = "jd_mid") -> TimeSeries:
+    def timeseries(self, *columns: str | Iterable[str], by: str = "jd_mid") -> TimeSeries:
         """The rows as a TimeSeries of astropy: columns as of ``table``, in order of time.
 
         ``by``: the time, ``jd_mid`` (UTC) or ``bjd_tdb`` (TDB, at the barycentre); rows that have
@@ -121,8 +122,7 @@ class Results(Selection[Result]):
 
         if by not in SCALES:
             raise SelectionError(f"by: '{by}' is none of {', '.join(SCALES)}")
-        return series_of(self.table(*dict.fromkeys((by, *columns))) if columns else self.table(),
-                         by)
+        return series_of(self.table(by, *columns) if columns else self.table(), by)
 
     def plot(self, quantity: str = "mag", ax: Axes | None = None) -> Axes:
         """Draw one quantity against MJD (UTC) with random errors; the axes.

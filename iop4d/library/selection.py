@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
+from operator import index
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from iop4d.library.errors import SelectionError
@@ -56,9 +57,12 @@ class Selection(Generic[Thing]):
         self._make = make
         self._name_of = name_of
 
-    def __call__(self, **keywords: Any) -> Selection[Thing]:
-        """Those rows that meet the keywords, too."""
+    def __call__(self, *values: Any, **keywords: Any) -> Selection[Thing]:
+        """Those rows that meet the keywords, too. Values without a keyword are a TypeError."""
         asked = self._asked
+        if values:
+            raise TypeError(f"{asked.listing.name} are selected by keywords, such as "
+                            f"{asked.listing.shown[0]}={values[0]!r}")
         fields = with_names(asked.reader, asked.listing, fields_of(asked.listing, keywords),
                             self._name_of)
         twice = {name for name, _ in asked.fields} & {name for name, _ in fields}
@@ -82,7 +86,7 @@ class Selection(Generic[Thing]):
     def __getitem__(self, place: int | slice) -> Thing | list[Thing]:
         """The row at a place of the order, or a list of those of a slice; all before it are read.
 
-        Raises IndexError where there is none.
+        Raises IndexError where there is none, TypeError for what is no whole number.
         """
         if isinstance(place, str):
             raise TypeError(f"rows have a number here; the column is .table('{place}')['{place}']")
@@ -92,6 +96,7 @@ class Selection(Generic[Thing]):
             return list(islice(self, ends[1]) if few else self)[place]
         if place == -1 and (row := self.last()) is not None:
             return row
+        place = index(place)
         rows = list(self) if place < 0 else list(islice(self, place + 1))
         if not -len(rows) <= place < len(rows):
             raise IndexError(f"there is no row {place}: {self!r} has {len(self)}")
@@ -167,11 +172,12 @@ class Selection(Generic[Thing]):
         return Table([[getattr(column, name) for column in self._asked.listing.columns]
                       for name in names], names=["name", "unit", "ucd", "description"])
 
-    def table(self, *columns: str) -> QTable:
+    def table(self, *columns: str | Iterable[str]) -> QTable:
         """The rows as a QTable with units and descriptions; ``meta`` says what and how to cite.
 
-        ``columns``: names of columns, by default the usual ones. Numbers are float64 with NaN for
-        none, whole numbers int64 and masked for none, flags and lists text joined by ``;``.
+        ``columns``: names of columns, or lists of them, by default the usual ones. Numbers are
+        float64 with NaN for none, whole numbers int64 and masked for none, flags and lists text
+        joined by ``;``.
         """
         from iop4d.library.tables import table_of
 
@@ -179,7 +185,7 @@ class Selection(Generic[Thing]):
         return table_of(self._asked.listing.name, self._about(), chosen,
                         self._parts(self._asked.order, tuple(c.name for c in chosen)))
 
-    def pandas(self, *columns: str) -> Any:
+    def pandas(self, *columns: str | Iterable[str]) -> Any:
         """The same as a DataFrame of pandas, which must be installed (else NotInstalledError).
 
         ``attrs["units"]`` names the units of its columns.
@@ -189,9 +195,11 @@ class Selection(Generic[Thing]):
         chosen = self._chosen(columns)
         return pandas_of(chosen, self._parts(self._asked.order, tuple(c.name for c in chosen)))
 
-    def _chosen(self, columns: tuple[str, ...]) -> tuple[Column, ...]:
+    def _chosen(self, columns: tuple[str | Iterable[str], ...]) -> tuple[Column, ...]:
         listing = self._asked.listing
-        names = columns or self._asked.usual or tuple(
+        chosen = tuple(str(name) for one in columns
+                       for name in ((one,) if isinstance(one, str) else one))
+        names = chosen or self._asked.usual or tuple(
             column.name for column in listing.columns if not column.derived)
         for name in names:
             if name not in listing.by_name:

@@ -15,10 +15,12 @@ from iop4d.library.errors import NotFoundError, SelectionError
 from iop4d.library.pixels import raw_of, reduced_of
 from iop4d.library.reduction import Reduction
 from iop4d.library.trial import Trial
-from iop4d.model.errors import ConfigError
+from iop4d.model.errors import ConfigError, Iop4dError
 from iop4d.reduction.context import WorkerContext
 from iop4d.reduction.workbench import Workbench
 from iop4d.store import catalogue, frames
+from iop4d.store.kind import StoreUnavailableError
+from iop4d.store.schema import Frame as StoredFrame
 
 if TYPE_CHECKING:
     from iop4d.library.frames import Frame
@@ -63,8 +65,7 @@ class Workshop:
         if kind == "raw":
             return raw_of(Path(row.path), facts, instrument, info.get("wcs"))
         if not row.reduced_path:
-            raise NotFoundError(f"the frame {row.id} has no reduced image: it is {row.state}"
-                                f"{f' ({row.reason})' if row.reason else ''}")
+            raise NotFoundError(f"the frame {row.id} has no reduced image: {_fate(row)}")
         return reduced_of(Path(row.reduced_path), info.get("wcs"), sky=info.get("sky"),
                           sky_sigma=info.get("sky_sigma"),
                           gain=None if instrument is None else instrument.gain_e_adu)
@@ -72,11 +73,14 @@ class Workshop:
     def reduction_of(self, frame: Frame, settings: dict[str, Any]) -> Reduction:
         """See ``Frame.reduce``."""
         tried = _parsed(settings)
+        if of_groups := [name for name in tried if name.startswith("polarimetry.")]:
+            name = of_groups[0].rpartition(".")[2]
+            raise TypeError(f"'{name}' is a setting of polarimetry, which needs the frames of a "
+                            f"group: result.reduce({name}=...)")
         with self._reader.reading() as db:
             row = frames.by_id(db, frame["id"])
             if not frames.is_measured(row):
-                raise NotFoundError(f"the frame {row.id} was not measured: it is {row.state}"
-                                    f"{f' ({row.reason})' if row.reason else ''}")
+                raise NotFoundError(f"the frame {row.id} was not measured: {_fate(row)}")
             if row.instrument not in self.instruments:
                 raise NotFoundError(f"the instrument {row.instrument} is not in the site file any "
                                     "more")
@@ -89,8 +93,15 @@ class Workshop:
         """See ``Result.reduce``."""
         _parsed(settings)
         with self._reader.reading() as db:
-            planned = plan_trial(db, result["id"], said_of(settings), without,
-                                 site=self._site, instruments=self.instruments)
+            try:
+                planned = plan_trial(db, result["id"], said_of(settings), without,
+                                     site=self._site, instruments=self.instruments)
+            except ConfigError as error:
+                raise SelectionError(str(error)) from None
+            except StoreUnavailableError:
+                raise
+            except Iop4dError as error:
+                raise SelectionError(f"result {result['id']}: {error}") from None
         return Trial(result, planned, self.bench)
 
 
@@ -103,10 +114,25 @@ def said_of(settings: dict[str, Any]) -> dict[str, str]:
                             f"{', '.join(SETTINGS)}")
         if value is None:
             continue
-        plain = value.to_value("arcsec") if hasattr(value, "to_value") and \
-            name.endswith("_arcsec") else value
-        said[SETTINGS[name]] = str(plain)
+        said[SETTINGS[name]] = str(_in_arcsec(name, value) if hasattr(value, "to_value") else value)
     return said
+
+
+def _in_arcsec(name: str, value: Any) -> float:
+    """The number of a quantity; raises SelectionError where the setting is no angle."""
+    from astropy.units import UnitConversionError
+
+    try:
+        if name.endswith("_arcsec"):
+            return float(value.to_value("arcsec"))
+    except (UnitConversionError, TypeError):
+        raise SelectionError(f"{name}: is one angle, found {value}") from None
+    raise SelectionError(f"{name}: is a plain number, found {value}")
+
+
+def _fate(row: StoredFrame) -> str:
+    reason = f" ({row.reason})" if row.reason else ""
+    return f"it is {row.state}{f', {row.kind}' if row.kind else ''}{reason}"
 
 
 def _parsed(settings: dict[str, Any]) -> Tried:

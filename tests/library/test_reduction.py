@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from astropy import units as u
 
-from iop4d.library import SelectionError, Site
+from iop4d.library import NotFoundError, SelectionError, Site
 from iop4d.model.errors import Iop4dError
 from iop4d.science.fwhm import FWHM_PER_SIGMA
 from tests.reduction.small import SEEN_SKY, SHAPE, STARS, TARGET, TRUE
@@ -94,3 +94,21 @@ def _digest(site: Site) -> str:
         if path.is_file() and not path.name.endswith(("-shm", "-wal")):
             found.update(str(path).encode() + path.read_bytes())
     return found.hexdigest()
+
+
+def test_settings_that_a_frame_or_a_result_does_not_have_are_refused(site: Site) -> None:
+    """They had no effect, ended in an error of astropy, or were spelt letter by letter."""
+    frame, result = site.frames(name="light0.fits").first(), site.result(1)
+    with pytest.raises(TypeError, match=r"'method' is a setting of polarimetry.*result\.reduce"):
+        frame.reduce(method="plain")
+    with pytest.raises(SelectionError, match="aperture_arcsec: is one angle, found"):
+        frame.reduce(aperture_arcsec=5 * u.m)
+    with pytest.raises(SelectionError, match="aperture: is a plain number, found"):
+        frame.reduce(aperture=5 * u.arcsec)
+    with pytest.raises(NotFoundError, match="was not measured: it is done, bias"):
+        site.frames(kind="bias").first().reduce()
+    with pytest.raises(SelectionError, match="result 1: Nobody: no calibrator of this result"):
+        result.reduce(without="Nobody")
+    with pytest.raises(SelectionError, match="choose at least one other setting"):
+        result.reduce()
+    assert result.reduce(without="A").without == ("A",)

@@ -112,6 +112,51 @@ def test_instruments_telescopes_and_names_that_there_are_select(either: Observat
     assert len(either.alerts(source="bl lac")) == 0
 
 
+@pytest.mark.parametrize(("keywords", "kind", "said"), [
+    ({"flags_lacks": "trailled"}, SelectionError,
+     "flags_lacks: 'trailled' is no flag of the program, and no row has it"),
+    ({"flags_has": ["trailed", "satturated"]}, SelectionError, "; did you mean saturated"),
+    ({"since": float("nan")}, SelectionError, "since: 'nan' is not a time"),
+    ({"jd_mid": ("soon", None)}, SelectionError, "jd_mid: 'soon' is not a time"),
+    ({"mag": (float("nan"), 14.0)}, SelectionError, "mag: 'nan' is no number"),
+    ({"mag": (np.ma.masked, 14.0)}, SelectionError, "mag: expected a value, found a masked one"),
+    ({"id": 1.5}, SelectionError, "id: '1.5' is no whole number"),
+    ({"id": range(300)}, SelectionError, "id: expected 200 values at most"),
+    ({"good": "maybe"}, SelectionError, "good: expected yes or no"),
+    ({"p_is": "maybe"}, SelectionError, "p_is: expected some or none"),
+    ({"limit": 3}, TypeError, r"'limit' selects no rows: the first three are \[:3\]"),
+    ({"order_by": "mag"}, TypeError, r"sort a table: \.table\(\)\.sort"),
+])
+def test_what_makes_no_sense_is_refused_when_it_is_given(
+        either: Observatory, keywords: dict[str, Any], kind: type[Exception], said: str) -> None:
+    """A flag that is none gave no rows, or all; the others were refused late, or misleadingly."""
+    with pytest.raises(kind, match=said):
+        either.results(**keywords)
+
+
+def test_more_ways_to_ask_that_make_sense(either: Observatory) -> None:
+    results = either.results
+    assert [one["id"] for one in results(id=range(1, 3))] == [1, 2]
+    assert len(results(id={"a": 1, "b": 3}.values())) == 2
+    assert len(results(mag_is=True)) == len(results(p_is=False)) == 3
+    assert [one["id"] for one in results(flags_has="trailed")] == [2]  # set by a person
+    assert len(results(flags_lacks="clouds")) == 3
+    assert results.table(["mag", "mag_err"], "id").colnames == ["mag", "mag_err", "id"]
+    assert len(results.timeseries(["mag"])) == 3
+    assert results[np.int64(1)]["id"] == 2
+    with pytest.raises(TypeError, match=r"selected by keywords, such as .*='BL Lac'"):
+        results("BL Lac")
+    with pytest.raises(TypeError, match="as an integer"):
+        results[1.5]  # type: ignore[call-overload]
+    with pytest.raises(TypeError, match="did you mean night_from"):
+        either.nights(since="2024-01-01")
+
+
+def test_what_belongs_to_a_result_is_the_same_from_a_server(site: Site, client: Client) -> None:
+    assert set(site.result(1).details) == set(client.result(1).details)
+    assert site.result(1).details["calibrators"] == client.result(1).details["calibrators"]
+
+
 class _Rows:
     """A reader of a large table, in which a search finds its row in the third part alone."""
 

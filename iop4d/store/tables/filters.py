@@ -189,8 +189,25 @@ def _pattern(wanted: Filter, value: str) -> str:
     return value
 
 
+def check_values(wanted: Filter) -> None:
+    """Raise FilterError for a value that makes no sense, of what can be said without rows."""
+    if wanted.operator == "is":
+        _is_there(wanted, "")
+    elif wanted.operator == "matches":
+        for value in wanted.values:
+            _pattern(wanted, value)
+    elif wanted.operator in ("", "from", "to"):
+        for value in wanted.values:
+            _plain(wanted, value)
+
+
 def _value(db: Connection, wanted: Filter, text: str) -> Any:
     """A value as the column has it."""
+    return sources.name_of(db, text) if wanted.column.kind is Kind.SOURCE else _plain(wanted, text)
+
+
+def _plain(wanted: Filter, text: str) -> Any:
+    """A value as a column has it that names no source."""
     kind = wanted.column.kind
     if kind is Kind.NUMBER:
         return _number(wanted, text)
@@ -212,8 +229,6 @@ def _value(db: Connection, wanted: Filter, text: str) -> Any:
         if text.lower() not in _YES:
             raise FilterError(wanted.field, "expected yes or no")
         return _YES[text.lower()]
-    if kind is Kind.SOURCE:
-        return sources.name_of(db, text)
     return text
 
 
