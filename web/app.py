@@ -137,13 +137,8 @@ def band_colours() -> str:
                        for band in (*BANDS, "")})
 
 
-def _for_programs() -> bool:
-    return bool(request.path.startswith(("/api/", "/fragments/"))
-                or request.headers.get("HX-Request"))
-
-
 def _unavailable(error: StoreUnavailableError) -> Response:
-    if _for_programs():
+    if policy.is_for_programs():
         answer = make_response(jsonify(error=str(error)), 503)
     elif error.absent and request.view_args:
         return _http_error(NotFound(f"There is no such page yet: {error}."))
@@ -164,7 +159,7 @@ def _http_error(error: HTTPException) -> Response:
     if isinstance(error, BadHost):  # of which no page can have an address
         return Response(f"{error.code}: the Host header is not a name\n", error.code,
                         mimetype="text/plain")
-    if _for_programs():
+    if policy.is_for_programs():
         answer = make_response(jsonify(error=error.description), error.code)
     else:
         answer = make_response(
@@ -179,6 +174,6 @@ def _http_error(error: HTTPException) -> Response:
 def _unexpected(error: Exception) -> Response:
     _log.error("%s %s failed", request.method, request.path, exc_info=error)
     why = "This page failed because of a fault in the program; the log has the trace."
-    if _for_programs():
+    if policy.is_for_programs():
         return make_response(jsonify(error=why), 500)
     return make_response(render_without_database("error.html", code=500, why=why), 500)

@@ -314,7 +314,7 @@ def _refused(access: Access, *, is_change: bool) -> AnyResponse:
                                "account.", 403)
     if request.endpoint == "tonight.live" and sees(Access.RESULTS):
         return redirect(url_for("source_list.source_list"), code=303)
-    if _is_for_programs():
+    if is_for_programs():
         return _without_rights("Sign in first.", 401)
     return redirect(url_for("auth.page", back=request.full_path.rstrip("?")), code=303)
 
@@ -324,7 +324,7 @@ _WHO = {Role.VIEWER: "a viewer", Role.OBSERVER: "an observer", Role.EDITOR: "an 
 _FOR = {Access.OBSERVE: "observers", Access.EDIT: "editors", Access.ADMINISTER: "admins"}
 
 
-def _is_for_programs() -> bool:
+def is_for_programs() -> bool:
     """Whether a program asks, or a page for a part of it, or a script of a page that reads JSON."""
     return bool(request.path.startswith(("/api/", "/fragments/", "/events", "/metrics"))
                 or request.headers.get("HX-Request")
@@ -332,6 +332,6 @@ def _is_for_programs() -> bool:
 
 
 def _without_rights(why: str, code: int) -> Response:
-    if not _is_for_programs():
+    if not is_for_programs():
         abort(code, why)
     return make_response(jsonify(error=why), code)

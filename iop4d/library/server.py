@@ -222,9 +222,9 @@ class Client(Observatory):
             raise SelectionError(f"'{kind}' is none of raw, reduced")
         try:
             content = self.reader.file(f"/frames/{frame['id']}/{kind}")
-        except NotFoundError:
+        except NotFoundError as error:
             raise NotFoundError(f"{self.reader.words} has no {kind} image of the frame "
-                                f"{frame['id']}: it is {frame['state']}") from None
+                                f"{frame['id']}, which is {frame['state']}: {error}") from None
         with tempfile.TemporaryDirectory(prefix="iop4d-") as folder:
             path = Path(folder) / Path(str(frame["name"])).name
             path.write_bytes(content)

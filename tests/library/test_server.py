@@ -105,3 +105,17 @@ def test_a_server_that_has_much_to_do_is_asked_again() -> None:
 def test_an_address_that_is_none_is_refused() -> None:
     with pytest.raises(ServerError, match="begins with http"):
         Client("there")
+
+
+def test_an_image_that_a_server_does_not_give_comes_with_the_reason(
+        client: Client, made_site: SiteFile) -> None:
+    """It said that there was none."""
+    frame = client.frames(name="light0.fits").first()
+    path = made_site.root / "raw" / "light0.fits"
+    path.rename(path.with_name("moved.fits"))
+    try:
+        with pytest.raises(NotFoundError, match=r"no raw image of the frame \d+, which is done: "
+                                                "This file cannot be downloaded"):
+            frame.image("raw")
+    finally:
+        path.with_name("moved.fits").rename(path)
