@@ -25,16 +25,17 @@ MOST_POINTS = 20_000
 _PAST = 40  # points of a source before the night that its curve shows
 _PAST_DAYS = 60.0  # before the night, in which they are
 
-_FRAME = ("id", "name", "telescope", "state", "kind", "band", "object", "target", "mode",
-          "jd_start", "exptime_s", "provisional", "preview_path", "completed_at", "changed_at",
+_FRAME = ("id", "name", "telescope", "instrument", "state", "kind", "band", "object", "target",
+          "mode", "jd_start", "exptime_s", "provisional", "preview_path", "completed_at", "changed_at",
           "reason", "node")
 _FOUND = ("fwhm_arcsec", "fwhm_px", "sky", "aperture_px")  # of a frame's info
 _POINT = ("id", "source", "telescope", "instrument", "band", "mode", "jd_mid", "exptime_s", "mag",
           "mag_err", "mag_err_common", "mag_limit", "zero_point", "p", "p_err", "p_debiased",
           "p_limit", "chi_deg", "chi_err_deg", "chi_err_common", "q", "u", "q0_err", "u0_err",
           "fwhm_arcsec", "airmass", "flags", "human_flags", "provisional", "changed_at")
-_PAST_OF = ("jd_mid", "night", "mag", "mag_err", "mag_err_common", "p", "p_err", "p_debiased",
-            "p_limit", "telescope", "instrument")
+_PAST_OF = ("jd_mid", "night", "band", "mag", "mag_err", "mag_err_common", "p", "p_err",
+            "p_debiased", "p_limit", "chi_deg", "chi_err_deg", "chi_err_common", "telescope",
+            "instrument")
 
 NightFrame = namedtuple("NightFrame", (*_FRAME, *_FOUND))  # type: ignore[misc]
 NightPoint = namedtuple("NightPoint", _POINT)  # type: ignore[misc]

@@ -123,8 +123,8 @@ def _precisions(db: Connection, site: Site, telescope: str, frames: Sequence[Any
         return []
     point, polarised = science_points(points, telescope, frame.target)
     of_names = names.get(frame.target, [frame.target])
-    wanted = wanted_of(site.want, of_names, frame.band or "")
-    return precisions(db, frame, point, polarised, wanted, instruments.of(site))
+    return precisions(db, frames, point, polarised,
+                      lambda band: wanted_of(site.want, of_names, band), instruments.of(site))
 
 
 class Kept:

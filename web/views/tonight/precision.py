@@ -4,7 +4,7 @@ exposure that would reach it."""
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,7 @@ from iop4d.store.database import Connection
 
 @dataclass(frozen=True, kw_only=True)
 class Precision:
-    """A random error, and what is wanted of it; NaN: nothing. Of p both are fractions.
+    """A random error in a band, and what is wanted of it; NaN: nothing. Of p both are fractions.
 
     ``advice``: exposures that would reach it; None where it is reached, or nothing is wanted.
     """
@@ -30,6 +30,7 @@ class Precision:
     error: float
     wanted: float
     exptime_s: float
+    band: str = ""
     advice: exposure.Advice | None = None
 
     @property
@@ -77,28 +78,34 @@ class Instruments:
         return self._found
 
 
-def precisions(db: Connection, frame: Any, point: Any, polarised: Any, wanted: Wanted,
-               instruments: Mapping[str, Instrument]) -> list[Precision]:
-    """The precision of a target's newest magnitude and p. ``frame``: the one just taken of it."""
+def precisions(db: Connection, frames: Sequence[Any], point: Any, polarised: Any,
+               wanted: Callable[[str], Wanted], instruments: Mapping[str, Instrument],
+               ) -> list[Precision]:
+    """The precision of a target's newest magnitude and p. ``frames``: of its telescope, the latest
+    first; ``wanted``: what is wanted in a band."""
     found = []
     if point is not None and point.mag_err is not None:
-        found.append(_precision(db, "mag", point.mag_err, wanted.mag_err, point, frame,
-                                instruments, MAG_PER_RELATIVE_FLUX * exposure.GRAIN))
+        found.append(_precision(db, "mag", point.mag_err, wanted(point.band).mag_err, point,
+                                frames, instruments, MAG_PER_RELATIVE_FLUX * exposure.GRAIN))
     if polarised is not None and polarised.p_err is not None:
-        found.append(_precision(db, "p", polarised.p_err, wanted.p_err, polarised, frame,
-                                instruments, exposure.GRAIN))
+        found.append(_precision(db, "p", polarised.p_err, wanted(polarised.band).p_err, polarised,
+                                frames, instruments, exposure.GRAIN))
     return found
 
 
-def _precision(db: Connection, quantity: str, error: float, wanted: float, point: Any, frame: Any,
-               instruments: Mapping[str, Instrument], floor: float) -> Precision:
+def _precision(db: Connection, quantity: str, error: float, wanted: float, point: Any,
+               frames: Sequence[Any], instruments: Mapping[str, Instrument],
+               floor: float) -> Precision:
     advice = None
     if error > wanted:
+        # Another band or camera has other light.
+        frame = next((f for f in frames if f.target == point.source and (f.band, f.instrument) == (
+            point.band, point.instrument)), None)
         rates, longest = _rates(db, frame, point.source, instruments)
         advice = exposure.measured_advice(error=error, wanted=wanted, exptime_s=point.exptime_s,
                                           rates=rates, floor=floor, longest_s=longest)
     return Precision(quantity=quantity, error=error, wanted=wanted, exptime_s=point.exptime_s,
-                     advice=advice)
+                     band=point.band, advice=advice)
 
 
 #: Of a source whose light is not known: its photons alone count.

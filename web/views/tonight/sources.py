@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from iop4d.model import uncertainty
 from iop4d.model.bands import band_order
+from iop4d.model.units import angle_difference, mean_angle
 from iop4d.store import tonight
 from iop4d.store.database import Connection
 from iop4d.web.sparkline import EMPTY, Series, sparkline
@@ -24,7 +25,8 @@ _SHARE_OF_PAST = 0.35  # of the small curve's width
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """A value minus the mean of the night before, with its error. Of p a fraction."""
+    """A value minus the mean of the night before, with its error. Of p a fraction, of chi degrees
+    the shorter way."""
 
     value: float
     error: float
@@ -50,6 +52,7 @@ class SourceNow:
     others: list[Any] = field(default_factory=list)
     change: Change | None = None
     p_change: Change | None = None
+    chi_change: Change | None = None
     curve: Markup = EMPTY
     p_curve: Markup = EMPTY
     alert: str = ""
@@ -84,7 +87,7 @@ def _source(db: Connection, night: str, name: str, points: list[Any], alert: str
         name=name, shown=shown, point=point, count=len(points), polarised=last_p,
         others=sorted(others, key=lambda p: band_order(p.band)), alert=alert,
         change=_change(point, past) if good else None,
-        p_change=_p_change(last_p, past_p), curve=_curve(f"{shown} {band}", of_band, past),
+        p_change=_p_change(last_p, past_p), chi_change=_chi_change(last_p, past_p), curve=_curve(f"{shown} {band}", of_band, past),
         p_curve=_p_curve(shown, polarised, past_p))
 
 
@@ -94,6 +97,14 @@ def _source(db: Connection, night: str, name: str, points: list[Any], alert: str
 def _of_night_before(past: Iterable[Any]) -> list[Any]:
     rows = list(past)
     return [row for row in rows if row.night == rows[0].night]
+
+
+def _like(point: Any, rows: Sequence[Any]) -> list[Any]:
+    """Those of the camera and band of a polarisation, else of the band, else all of them."""
+    of_band = [row for row in rows if row.band == point.band]
+    of_camera = [row for row in of_band if (row.telescope, row.instrument) == (
+        point.telescope, point.instrument)]
+    return of_camera or of_band or list(rows)
 
 
 def _change(point: Any, past: Sequence[Any]) -> Change | None:
@@ -112,16 +123,36 @@ def _change(point: Any, past: Sequence[Any]) -> Change | None:
 
 
 def _p_change(point: Any, past: Sequence[Any]) -> Change | None:
-    before = _of_night_before(past)
-    if point is None or not before or point.p_err is None:
+    shown = None if point is None else uncertainty.p_shown(point)
+    if shown is None or not past or point.p_err is None:
         return None
-    shown = uncertainty.p_shown(point)
-    if shown is None:
-        return None
+    before = _like(point, _of_night_before(past))
     values = [value for row in before if (value := uncertainty.p_shown(row)) is not None]
     mean = sum(values) / len(values)
     own = math.sqrt(sum((row.p_err or 0.0) ** 2 for row in before)) / len(before)
     return Change(value=shown - mean, error=math.hypot(point.p_err, own), night=before[0].night)
+
+
+def _chi_change(point: Any, past: Sequence[Any]) -> Change | None:
+    if point is None or not _has_angle(point):
+        return None
+    before = [row for row in _like(point, _of_night_before(past)) if _has_angle(row)]
+    if not before:
+        return None
+    weights = [row.chi_err_deg**-2 for row in before]
+    mean, own = mean_angle([row.chi_deg for row in before], weights), sum(weights)**-0.5
+    if math.isnan(mean):
+        return None
+    first = before[0]
+    common = uncertainty.between(point.chi_err_common, first.chi_err_common, shared=(
+        point.telescope, point.instrument) == (first.telescope, first.instrument))
+    return Change(value=angle_difference(point.chi_deg, mean),
+                  error=math.hypot(point.chi_err_deg, own, common), night=first.night)
+
+
+def _has_angle(row: Any) -> bool:
+    """Whether a polarisation is more than a limit."""
+    return row.p_limit is None and row.chi_deg is not None and bool(row.chi_err_deg)
 
 
 # Small curves: what was before in a third of the width, the night in the rest.

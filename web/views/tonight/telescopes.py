@@ -12,6 +12,7 @@ from typing import Any
 from markupsafe import Markup
 
 from iop4d.model.frame import FrameKind
+from iop4d.model.result import STACK
 from iop4d.model.states import TROUBLED_FRAMES, FrameState
 from iop4d.model.units import SECONDS_A_DAY, utc_of_jd
 from iop4d.store import tonight
@@ -28,7 +29,10 @@ _WORST = ("failed", "quarantined", "rejected", "waiting", "queued", "provisional
 
 @dataclass(frozen=True, kw_only=True)
 class Curve:
-    """A quantity through the night: its picture, its last value and what it was at its best."""
+    """A quantity through the night: its picture, its last value and what it was at its best.
+
+    ``setup``: of which camera and mode, where the telescope used several.
+    """
 
     name: str
     picture: Markup
@@ -37,6 +41,7 @@ class Curve:
     unit: str = ""
     band: str = ""
     digits: int = 1
+    setup: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,26 +130,37 @@ def _curves(frames: Sequence[Any], points: Sequence[Any],
             span: tuple[float, float] | None) -> list[Curve]:
     seeing = [(f.jd_start, f.fwhm_arcsec) for f in frames
               if f.fwhm_arcsec and f.jd_start is not None]
-    bands = Counter(p.band for p in points if p.zero_point is not None)
-    band = bands.most_common(1)[0][0] if bands else ""
-    zero = {round(p.jd_mid, 4): (p.jd_mid, p.zero_point) for p in points
-            if p.zero_point is not None and p.band == band and p.mode != "stack"}
     found = [_curve("seeing", "″", seeing, span, least_span=1.0, best=min)]
-    if band:
-        sky = _sky(frames, band, statistics.median(value for _, value in zero.values()))
+    calibrated = [p for p in points if p.zero_point is not None and p.mode != STACK]
+    if calibrated:
+        # Each camera, mode and band has a zero point of its own.
+        used = Counter(map(_setup, calibrated))
+        of = max((one for one in used if one[0] == calibrated[0].instrument), key=lambda one: (
+            used[one]))
+        zero = {round(p.jd_mid, 4): (p.jd_mid, p.zero_point) for p in calibrated
+                if _setup(p) == of}
+        sky = _sky([f for f in frames if _setup(f) == of],
+                   statistics.median(value for _, value in zero.values()))
+        instrument, mode, band = of
+        several = ", ".join(filter(None, (instrument, mode)))
+        said = several if len({one[:2] for one in used}) > 1 else ""
         found += [_curve("sky", "mag/″²", sky, span, band=band, inverted=True, least_span=1.0,
-                         best=max),
+                         best=max, setup=said),
                   _curve("zero point", "mag", list(zero.values()), span, band=band, least_span=0.4,
-                         best=max, digits=2)]
+                         best=max, digits=2, setup=said)]
     return [one for one in found if one is not None]
 
 
-def _sky(frames: Sequence[Any], band: str, zero: float) -> list[tuple[float, float]]:
-    """The brightness of the sky of a band, in magnitudes per square arcsecond."""
+def _setup(row: Any) -> tuple[str, str, str]:
+    """Camera, mode and band of a frame or a point."""
+    return row.instrument or "", row.mode or "", row.band or ""
+
+
+def _sky(frames: Sequence[Any], zero: float) -> list[tuple[float, float]]:
+    """The brightness of the sky on frames of one zero point, in magnitudes per square arcsecond."""
     found = []
     for f in frames:
-        if f.band != band or f.jd_start is None or not (f.sky and f.exptime_s and f.fwhm_px
-                                                        and f.fwhm_arcsec):
+        if f.jd_start is None or not (f.sky and f.exptime_s and f.fwhm_px and f.fwhm_arcsec):
             continue
         pixel = f.fwhm_arcsec / f.fwhm_px
         rate = f.sky / f.exptime_s / pixel**2
@@ -155,18 +171,18 @@ def _sky(frames: Sequence[Any], band: str, zero: float) -> list[tuple[float, flo
 
 def _curve(name: str, unit: str, points: list[tuple[float, float]],
            span: tuple[float, float] | None, *, least_span: float, best: Any, band: str = "",
-           inverted: bool = False, digits: int = 1) -> Curve | None:
+           inverted: bool = False, digits: int = 1, setup: str = "") -> Curve | None:
     if not points:
         return None
     last = max(points)[1]
     extreme = best(value for _, value in points)
     of = f"{name} {band}".strip()
-    label = (f"{of} through the night: last {last:.{digits}f} {unit}, best "
+    label = (f"{of} {f'({setup}) ' if setup else ''}through the night: last {last:.{digits}f} {unit}, best "
              f"{extreme:.{digits}f} {unit}")
     picture = sparkline([Series(points=[(x, y, None) for x, y in points], line=True)], label,
                         least_span=least_span, x_range=span, inverted=inverted)
     return Curve(name=name, picture=picture, last=last, best=extreme, unit=unit, band=band,
-                 digits=digits)
+                 digits=digits, setup=setup)
 
 
 # The time line.

@@ -97,13 +97,80 @@ def test_a_telescope_shows_what_it_observes_its_seeing_sky_and_zero_point(site: 
     assert "sky R 19.3" in words
 
 
+def polarised(site: Site, **chi_of_night: float) -> None:
+    """Give the results of a night a polarisation of 5 % with an angle."""
+    for night, chi in {NIGHT: chi_of_night["now"], BEFORE: chi_of_night["before"]}.items():
+        execute(site, "UPDATE result SET mode = 'polarimetry', p = 0.05, p_err = 0.002, "
+                "p_debiased = 0.05, chi_deg = ?, chi_err_deg = 1.0 WHERE night = ?", chi, night)
+
+
+def test_a_source_says_how_its_angle_turned_since_the_night_before_the_shorter_way(
+        site: Site) -> None:
+    polarised(site, before=170.0, now=9.98)
+    page = home(site)
+    words = text_of(page)
+    assert "p 5.00 ± 0.20 % χ 10.0 ± 1.0°" in words
+    assert f"unchanged , χ turned by +20° since {BEFORE[5:]}" in words
+    # 1 degree of the point, and 1 / sqrt(2) of the mean of two.
+    assert f"+20.0 ± 1.2° against the mean of the night {BEFORE}" in page
+    polarised(site, before=179.97, now=179.97)
+    assert "χ 0.0 ± 1.0°" in text_of(home(site))
+    assert "χ unchanged" in text_of(home(site))
+
+
+def test_a_limit_of_the_polarisation_has_no_angle_to_turn(site: Site) -> None:
+    polarised(site, before=170.0, now=10.0)
+    execute(site, "UPDATE result SET p_limit = 0.06 WHERE night = ?", NIGHT)
+    words = text_of(home(site))
+    assert "p &lt; 6.0 %" in words
+    assert "turned" not in words
+
+
+def test_the_zero_points_are_those_of_the_camera_at_the_telescope_and_of_its_mode(
+        site: Site) -> None:
+    # Another camera had more points, and polarimetry loses half of the light.
+    for instrument, mode in (("RoperT90", "photometry"), ("AndorT90", "polarimetry")):
+        with Database(site.database).write() as tx:
+            jd = jd_of_unix(time.time() - 3000)
+            for index in range(3):
+                tx.create(schema.Result, key=f"{instrument}{mode}{index}", source="2200+420",
+                          telescope="OSN-T090", instrument=instrument, night=NIGHT, mode=mode,
+                          band="R", jd_mid=jd + 0.001 * index, exptime_s=60.0, mag=13.2,
+                          mag_err=0.02, zero_point=20.2, created_at=0.0, changed_at=0.0)
+    execute(site, "DELETE FROM result WHERE mode = 'polarimetry' AND key LIKE '%2'")
+    with Database(site.database).write() as tx:
+        for index in range(2):
+            tx.create(schema.Result, key=f"more{index}", source="2200+420", telescope="OSN-T090",
+                      instrument="AndorT90", night=NIGHT, mode="photometry", band="R",
+                      jd_mid=jd_of_unix(time.time() - 2000 - index), exptime_s=60.0, mag=13.2,
+                      mag_err=0.02, zero_point=21.0, created_at=0.0, changed_at=0.0)
+    page = home(site, "/fragments/telescopes")
+    assert "zero point R AndorT90, photometry 21.00" in text_of(page)
+    assert "zero point R (AndorT90, photometry) through the night: last 21.00 mag, best 21.00 mag" \
+        in page
+
+
+def test_the_error_of_a_magnitude_is_held_against_what_is_wanted_in_its_own_band(
+        site: Site) -> None:
+    # A frame of V was just taken, and the newest magnitude is of R.
+    execute(site, "UPDATE frame SET band = 'V' WHERE name = 'BLLac-3R.fit'")
+    execute(site, "DELETE FROM result WHERE key = '3'")
+    wanted = replace(site, want=(Want(band="V", mag_err=0.01), Want(band="R", mag_err=0.03)))
+    words = text_of(home(wanted))
+    assert "Error of the magnitude R 0.020 , ✓ as good as wanted (0.030)" in words
+    # Its light is that of the frame in R.
+    execute(site, "UPDATE measurement SET flux = 1e9 WHERE frame_id = 4")
+    assert re.search(r"wanted 0\.010: 2\d0 s would reach it", text_of(home(
+        replace(site, want=(Want(mag_err=0.01),)))))
+
+
 def test_without_a_frame_for_long_it_is_idle(site: Site) -> None:
     execute(site, "UPDATE frame SET jd_start = jd_start - 0.2 WHERE night = ?", NIGHT)
     assert "OSN-T090 ○ idle" in text_of(home(site, "/fragments/telescopes"))
 
 
 def test_the_error_stands_against_what_is_wanted_with_the_exposure_for_it(site: Site) -> None:
-    assert "Error of the magnitude 0.020" in text_of(home(site))
+    assert "Error of the magnitude R 0.020" in text_of(home(site))
     assert "wanted" not in text_of(home(site))
     wanted = replace(site, want=(Want(mag_err=0.03), Want(sources=("BL Lac", "2200+420"),
                                                           mag_err=0.01)))
