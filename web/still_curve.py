@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,7 +17,7 @@ from iop4d.web.curves.answer import Curve
 from iop4d.web.curves.choice import QUANTITIES
 from iop4d.web.curves.columns import BY_HAND, FLAGGED, PROVISIONAL, Array, Series
 
-_WIDTH, _LEFT, _RIGHT, _TOP, _GAP, _BELOW = 900, 64, 14, 30, 20, 34
+_WIDTH, _LEFT, _RIGHT, _TOP, _GAP, _BELOW = 900, 64, 14, 46, 20, 34
 _HEIGHTS = {"y": 260, "p": 120, "chi": 120, "q": 120, "u": 120, "c": 110}
 _TITLES = {"p": "p [%]", "chi": "χ [°]", "q": "q [%]", "u": "u [%]"}
 _LIMITS = {"y": "y_limit", "p": "p_limit"}
@@ -29,6 +29,8 @@ _SHAPES = ("m-3 0a3 3 0 1 0 6 0a3 3 0 1 0-6 0z", "m-2.7-2.7h5.4v5.4h-5.4z",
            "m-3.2-1.9l3.2-1.8l3.2 1.8v3.8l-3.2 1.8l-3.2-1.8z",
            "m-1.2-3.6h2.4v2.4h2.4v2.4h-2.4v2.4h-2.4v-2.4h-2.4v-2.4h2.4z")
 _THIN = "m-3-3l6 6m0-6l-6 6"  # of others
+#: The same in a text.
+_SIGNS = "●■▲◆⬢✚"
 #: The same for the means of nights.
 _LARGE = ("m-4.8 0a4.8 4.8 0 1 0 9.6 0a4.8 4.8 0 1 0-9.6 0z", *(
     re.sub(r"[\d.]+", lambda found: f"{1.6 * float(found[0]):.3g}", shape)
@@ -51,21 +53,31 @@ class _Lot:
     thin: bool = False
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Panel:
+    """A panel of a quantity. ``levels``: values of lines across it, with their colours."""
+
+    name: str
+    title: str
+    lots: list[_Lot]
+    levels: list[tuple[float, str]]
+
+
 def still_curve(curve: Curve) -> str:
     """The picture: a panel for each source and quantity, one below the other."""
     panels = list(_panels(curve))
     # Others' points may be of another century: the time is that of ours, if there are any.
-    is_ours = any(not lot.thin for _, _, lots in panels for lot in lots)
-    times = [float(x) for _, _, lots in panels for lot in lots if is_ours is not lot.thin
+    is_ours = any(not lot.thin for panel in panels for lot in panel.lots)
+    times = [float(x) for panel in panels for lot in panel.lots if is_ours is not lot.thin
              for x in lot.x[_drawn(lot)]]
     x = scale_of(times, _LEFT, _WIDTH - _RIGHT, least=1.0 / 24.0, edge=_EDGE)
     parts, top = list(_legend(curve)), _TOP
     marks = {one.jd: one.text for one in curve.marks if x.low < one.jd < x.high}
-    for name, title, lots in panels:
-        bottom = top + _HEIGHTS[name]
-        flipped = name == "y" and curve.choice.quantity != "flux"
-        parts += _panel(title, [_within(lot, x) for lot in lots], x, top, bottom, flipped=flipped,
-                        bars=curve.choice.bars)
+    for panel in panels:
+        bottom = top + _HEIGHTS[panel.name]
+        flipped = panel.name == "y" and curve.choice.quantity != "flux"
+        parts += _panel(replace(panel, lots=[_within(lot, x) for lot in panel.lots]), x, top,
+                        bottom, flipped=flipped, bars=curve.choice.bars)
         parts += _marks(marks, x, top, bottom)
         top = bottom + _GAP
     for at, said in _moments(x, curve.choice.axis):
@@ -80,8 +92,8 @@ def still_curve(curve: Curve) -> str:
             + "".join(parts) + "</svg>\n")
 
 
-def _panels(curve: Curve) -> Iterator[tuple[str, str, list[_Lot]]]:
-    """Name, title and points of each panel in which there is anything."""
+def _panels(curve: Curve) -> Iterator[_Panel]:
+    """Each panel in which there is anything."""
     many = len(curve.choice.sources) > 1
     shapes = {name: _SHAPES[place % len(_SHAPES)] for place, name in enumerate(curve.cameras)}
     for source in curve.choice.sources:
@@ -95,14 +107,27 @@ def _panels(curve: Curve) -> Iterator[tuple[str, str, list[_Lot]]]:
             lots = [lot for lot in lots if _drawn(lot).any()]
             title = QUANTITIES[curve.choice.quantity] if name == "y" else _TITLES[name]
             if lots or name == "y":
-                yield name, f"{source}: {title}" if many else title, lots
+                yield _Panel(name=name, title=f"{source}: {title}" if many else title, lots=lots,
+                             levels=_levels(curve, source, name))
         found = [one for one in curve.colours if one.source == source]
         if found:
             nothing = [np.full(len(one.jd), np.nan) for one in found]
-            yield "c", (f"{source}: " if many else "") + curve.pair, [
-                _Lot(colour=_INK, shape=_SHAPES[0], x=one.jd, value=one.value, err=one.err,
-                     limit=none, state=np.zeros(len(one.jd), dtype=int))
-                for one, none in zip(found, nothing, strict=True)]
+            yield _Panel(name="c", title=(f"{source}: " if many else "") + curve.pair, levels=[],
+                         lots=[_Lot(colour=_INK, shape=_SHAPES[0], x=one.jd, value=one.value,
+                                    err=one.err, limit=none,
+                                    state=np.zeros(len(one.jd), dtype=int))
+                               for one, none in zip(found, nothing, strict=True)])
+
+
+def _levels(curve: Curve, source: str, name: str) -> list[tuple[float, str]]:
+    """The catalogue's values of a panel, with the colours of their bands."""
+    lines = curve.lines.get(source, {}) if curve.choice.lines else {}
+    if name == "y" and curve.choice.quantity == "mag":
+        drawn = {one.band for one in curve.series if one.source == source
+                 and _is_shown(curve, one)}
+        return [(mag, colour_of(band)) for band, mag in lines.get("mag", {}).items()
+                if band in drawn]
+    return [(lines[name], _INK)] if name in ("p", "chi") and name in lines else []
 
 
 def _is_shown(curve: Curve, series: Series) -> bool:
@@ -134,18 +159,22 @@ def _drawn(lot: _Lot) -> Array:
     return found
 
 
-def _panel(title: str, lots: Sequence[_Lot], x: Scale, top: float, bottom: float, *,
-           flipped: bool, bars: bool) -> Iterator[str]:
+def _panel(panel: _Panel, x: Scale, top: float, bottom: float, *, flipped: bool,
+           bars: bool) -> Iterator[str]:
     # Bright is above.
     ends = (top, bottom) if flipped else (bottom, top)
-    values = [float(value) for lot in lots for value in _ends(lot, bars=bars)]
+    values = [float(value) for lot in panel.lots for value in _ends(lot, bars=bars)]
     y = scale_of(values, *ends, least=0.1, edge=_EDGE)
     yield (f'<rect x="{_LEFT}" y="{top}" width="{_WIDTH - _LEFT - _RIGHT}" '
            f'height="{bottom - top}" fill="none" stroke="{_INK}"/>')
-    yield _text(_LEFT, top - 4, title, "start")
+    yield _text(_LEFT, top - 4, panel.title, "start")
     for at, said in ticks(y, 4):
         yield _text(_LEFT - 6, y(at) + 4, said, "end")
-    for lot in lots:
+    for value, colour in panel.levels:
+        if y.low <= value <= y.high:
+            yield (f'<path class="level" stroke="{colour}" stroke-dasharray="6 4" opacity=".8" '
+                   f'd="M{_LEFT} {y(value):.1f}H{_WIDTH - _RIGHT}"/>')
+    for lot in panel.lots:
         yield f'<g fill="{lot.colour}" stroke="{lot.colour}">'
         yield from _points(lot, x, y, bars=bars)
         yield "</g>"
@@ -176,6 +205,11 @@ def _points(lot: _Lot, x: Scale, y: Scale, *, bars: bool) -> Iterator[str]:
         yield f'<path class="bars" opacity=".6" d="{"".join(ends)}"/>'
     for fill, places in by_fill.items():
         yield f'<path class="points" fill-opacity="{fill:g}" d="{"".join(places)}"/>'
+    crosses = [f"M{x(jd):.1f} {y(value):.1f}{_THIN}" for jd, value, state in zip(
+        lot.x.tolist(), lot.value.tolist(), lot.state.tolist(), strict=True)
+        if state & BY_HAND and math.isfinite(value)]
+    if crosses:
+        yield f'<path class="by-hand" fill="none" d="{"".join(crosses)}"/>'
     limits = [f"M{x(jd) - 4:.1f} {y(limit):.1f}h8m-4 0v9m-3-3l3 3l3-3" for jd, limit in zip(
         lot.x.tolist(), lot.limit.tolist(), strict=True) if math.isfinite(limit)]
     if limits:
@@ -191,6 +225,14 @@ def _ends(lot: _Lot, *, bars: bool) -> Iterator[float]:
 
 
 def _legend(curve: Curve) -> Iterator[str]:
+    """The source, the bands, and what the shapes are of."""
+    if len(curve.choice.sources) == 1:
+        yield _text(_LEFT, 14, curve.choice.sources[0], "start")
+    signs = [f"{_SIGNS[place % len(_SIGNS)]} {name}" for place, name in enumerate(curve.cameras)
+             if len(curve.cameras) > 1]
+    signs += [f"× {name}" for name in dict.fromkeys(one.telescope for one in curve.others)]
+    if signs:
+        yield _text(_LEFT, 28, "   ".join(signs), "start")
     for place, band in enumerate(curve.bands):
         yield (f'<text x="{_WIDTH - _RIGHT - 30 * place}" y="14" text-anchor="end" '
                f'fill="{colour_of(band)}">● {escape(band)}</text>')

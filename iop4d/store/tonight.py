@@ -26,8 +26,8 @@ _PAST = 40  # points of a source before the night that its curve shows
 _PAST_DAYS = 60.0  # before the night, in which they are
 
 _FRAME = ("id", "name", "telescope", "instrument", "state", "kind", "band", "object", "target",
-          "mode", "jd_start", "exptime_s", "provisional", "preview_path", "completed_at", "changed_at",
-          "reason", "node")
+          "mode", "jd_start", "exptime_s", "provisional", "preview_path", "completed_at",
+          "changed_at", "reason", "node")
 _FOUND = ("fwhm_arcsec", "fwhm_px", "sky", "aperture_px")  # of a frame's info
 _POINT = ("id", "source", "telescope", "instrument", "band", "mode", "jd_mid", "exptime_s", "mag",
           "mag_err", "mag_err_common", "mag_limit", "zero_point", "p", "p_err", "p_debiased",

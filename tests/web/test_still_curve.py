@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 
-from iop4d.web.curves.answer import gathered
+from iop4d.model.source import Source, SourceKind
+from iop4d.web.curves.answer import gathered, lines_of
 from iop4d.web.curves.choice import Choice
 from iop4d.web.curves.thinning import MOST
 from iop4d.web.still_curve import still_curve
@@ -21,10 +23,12 @@ _SVG = "{http://www.w3.org/2000/svg}"
 
 
 def picture(path: Path, *points: dict[str, Any], most: int = MOST,
-            **choice: Any) -> ET.Element:
+            entry: Source | None = None, **choice: Any) -> ET.Element:
     with database_of(path, *points).read() as db:
         curve = gathered(db, Choice(sources=(SOURCE,), **choice), now_jd=2461368.0, minutes=30.0,
                          most=most)
+    if entry is not None:
+        curve = replace(curve, lines={SOURCE: lines_of(entry, curve)})
     return ET.fromstring(still_curve(curve))
 
 
@@ -103,3 +107,37 @@ def test_limits_are_arrows_and_flagged_points_hollow(tmp_path: Path) -> None:
 def test_a_picture_of_thinned_points_says_so(tmp_path: Path) -> None:
     points = [{"mag": 14.0 + number % 7 / 10} for number in range(300)]
     assert "of 300 points" in words(picture(tmp_path, *points, most=100))
+
+
+STANDARD = Source(name=SOURCE, ra_deg=330.0, dec_deg=42.0, kind=SourceKind.STANDARD, p=0.1,
+                  chi_deg=177.0, magnitudes={"R": (14.02, 0.01), "V": (14.5, 0.01)})
+
+
+def test_the_picture_has_the_lines_of_the_catalogue_that_are_within_its_panels(
+        tmp_path: Path) -> None:
+    points = [{"mag": 14.0}, {"mag": 14.05}, polarised(1.0), polarised(2.0), polarised(175.0)]
+    levels = [path for path in picture(tmp_path, *points, entry=STANDARD).iter(f"{_SVG}path")
+              if path.get("class") == "level"]
+    # R of the points, p, and the angle on their turn: 177 is beside 175 to 182, not 180 below.
+    assert len(levels) == 3
+    (tmp_path / "none").mkdir()
+    assert not places(picture(tmp_path / "none", *points, entry=STANDARD, lines=False), "level")
+
+
+@pytest.mark.parametrize(("angles", "line"), [
+    ((1.0, 2.0, 175.0), -3.0), ((178.0, 179.0, 1.0), 177.0), ((), 177.0),
+    ((10.0, 70.0, 130.0, 10.0, 70.0, 130.0, 10.0, 70.0), 177.0)])
+def test_the_angle_of_the_catalogue_is_on_the_turn_of_the_points(
+        tmp_path: Path, angles: tuple[float, ...], line: float) -> None:
+    with database_of(tmp_path, *(polarised(angle) for angle in angles)).read() as db:
+        curve = gathered(db, Choice(sources=(SOURCE,)), now_jd=2461368.0, minutes=30.0)
+    assert lines_of(STANDARD, curve)["chi"] == line
+
+
+def test_a_picture_to_be_kept_names_its_source_and_its_cameras_and_crosses_what_people_flagged(
+        tmp_path: Path) -> None:
+    root = picture(tmp_path, {}, {"instrument": "DIPOL"},
+                   {"human_flags": [{"name": "bad", "by": "Ana", "note": "", "at": 1.0}]},
+                   points="points")
+    assert f"{SOURCE} | ● CAFOS   ■ DIPOL | ● R" in words(root)
+    assert len(places(root, "by-hand")) == 1

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from iop4d.model.source import Source
 from iop4d.store.database import Connection
 from iop4d.web.curves.choice import Choice
 from iop4d.web.curves.colours import ColourSeries, colours, pairs_of
-from iop4d.web.curves.columns import Series
+from iop4d.web.curves.columns import Series, on_turn
 from iop4d.web.curves.others import others_of
 from iop4d.web.curves.packing import Packer
 from iop4d.web.curves.thinning import MOST, thinned, thinned_colours
@@ -46,6 +46,7 @@ class Curve:
     ``every_night``: also those of a single point. ``total``: how many points there are, of which
     ``series`` may have fewer. ``pairs``: the colours that can be chosen; ``pair``: the one that is.
     ``marks``: lines across it; ``others``: what others measured, of which ``total`` counts none.
+    ``lines``: by source, what the catalogue says, to compare with.
     """
 
     choice: Choice
@@ -58,6 +59,7 @@ class Curve:
     pair: str = ""
     marks: tuple[Mark, ...] = ()
     others: tuple[Series, ...] = ()
+    lines: Mapping[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def shown(self) -> int:
@@ -120,11 +122,12 @@ def _beside(nights: Series, points: Series) -> Series:
         "chi": near + (mine - near + 90.0) % 180.0 - 90.0})
 
 
-def packed(curve: Curve, entries: Sequence[tuple[str, Source | None]], **more: Any) -> bytes:
-    """The light curve for a browser. ``entries``: the sources as the catalogue has them."""
+def packed(curve: Curve, **more: Any) -> bytes:
+    """The light curve for a browser."""
     packer, names = Packer(), _BRIGHT + (_OF_QU if curve.choice.pol == "qu" else ()) + _OF_P
     header = {
-        "sources": [{"name": name, "lines": _lines(entry)} for name, entry in entries],
+        "sources": [{"name": name, "lines": curve.lines.get(name, {})}
+                    for name in curve.choice.sources],
         "series": [_of_series(packer, one, names, whole=_WHOLE) for one in curve.series],
         "nights": [_of_series(packer, one, names, whole=("n",)) for one in curve.nights],
         "others": [_of_series(packer, one, names, whole=()) for one in curve.others],
@@ -149,14 +152,14 @@ def _of_series(packer: Packer, series: Series, names: Sequence[str], *,
             "instrument": series.instrument, "n": series.size, "columns": columns}
 
 
-def _lines(entry: Source | None) -> dict[str, Any]:
-    """The catalogue's values, for lines to compare with."""
-    if entry is None:
-        return {}
+def lines_of(entry: Source, curve: Curve) -> dict[str, Any]:
+    """The catalogue's values of a source, for lines to compare with; the angle on the turn on which
+    its points are."""
     found: dict[str, Any] = {"mag": {band: mag for band, (mag, _) in entry.magnitudes.items()
                                      if np.isfinite(mag)}}
     if np.isfinite(entry.p):
         found["p"] = 100.0 * entry.p
     if np.isfinite(entry.chi_deg):
-        found["chi"] = entry.chi_deg
+        mine = [one.columns["chi"] for one in curve.series if one.source == entry.name]
+        found["chi"] = on_turn(entry.chi_deg, np.concatenate(mine)) if mine else entry.chi_deg
     return found

@@ -209,6 +209,14 @@ def continued(sure: Sequence[tuple[float, float]]) -> tuple[Array, Array]:
     return jd, np.concatenate([[chi[0] % 180.0], chi[0] % 180.0 + np.cumsum(steps)])
 
 
+def on_turn(angle_deg: float, chi: Array) -> float:
+    """An angle beside continued ones: on the turn that is nearest to their median."""
+    known = chi[np.isfinite(chi)]
+    if not len(known):
+        return angle_deg
+    return float(angle_deg + 180.0 * np.round((np.median(known) - angle_deg) / 180.0))
+
+
 def unwrapped(series: Series, chain: tuple[Array, Array]) -> Series:
     """The series with its angles beside the source's continued ones, of which they may be part."""
     jd, chi = chain

@@ -19,7 +19,7 @@ from iop4d.store.external_tables import ExternalTable
 from iop4d.web.auth import relax, who
 from iop4d.web.context import parts, reading, render
 from iop4d.web.curves import choice as choices
-from iop4d.web.curves.answer import Curve, Mark, gathered, packed
+from iop4d.web.curves.answer import Curve, Mark, gathered, lines_of, packed
 from iop4d.web.curves.choice import Choice, ChoiceError, choice_of
 from iop4d.web.curves.colours import pairs_of
 from iop4d.web.curves.packing import MIMETYPE
@@ -91,7 +91,7 @@ def data(db: Connection) -> Response:
         answer = Response(status=304)
     else:
         answer = Response(_answers().get(tag, lambda: _packed(
-            db, entries, [*extents, *(curves.Extent(
+            db, [*extents, *(curves.Extent(
                 count=row.count, first_jd=row.first_jd, last_jd=row.last_jd)
                 for row in others if not any(one.count for one in extents))], choice, now)),
                           mimetype=MIMETYPE)
@@ -107,10 +107,9 @@ def _answers() -> Held[str, bytes]:
     return found
 
 
-def _packed(db: Connection, entries: Entries, extents: list[curves.Extent], choice: Choice,
-            now: float) -> bytes:
+def _packed(db: Connection, extents: list[curves.Extent], choice: Choice, now: float) -> bytes:
     counted = [extent for extent in extents if extent.count]
-    return packed(of_choice(db, choice, now), entries,
+    return packed(of_choice(db, choice, now),
                   extent=[min(e.first_jd for e in counted), max(e.last_jd for e in counted)]
                   if counted else None, limits=list(choice.limits(now)))
 
@@ -183,7 +182,10 @@ def of_choice(db: Connection, choice: Choice, now_jd: float, *, most: int = MOST
     """The light curve of a choice."""
     found = gathered(db, choice, now_jd=now_jd, most=most,
                      minutes=parts().site.photometry.spectral_index_minutes)
-    return replace(found, marks=marks_of(db, choice))
+    entries = [entry for name in choice.sources for _, entry in [sources.find(db, name) or (
+        name, None)] if entry is not None]
+    return replace(found, marks=marks_of(db, choice),
+                   lines={entry.name: lines_of(entry, found) for entry in entries})
 
 
 def marks_of(db: Connection, choice: Choice) -> tuple[Mark, ...]:

@@ -87,8 +87,8 @@ def _source(db: Connection, night: str, name: str, points: list[Any], alert: str
         name=name, shown=shown, point=point, count=len(points), polarised=last_p,
         others=sorted(others, key=lambda p: band_order(p.band)), alert=alert,
         change=_change(point, past) if good else None,
-        p_change=_p_change(last_p, past_p), chi_change=_chi_change(last_p, past_p), curve=_curve(f"{shown} {band}", of_band, past),
-        p_curve=_p_curve(shown, polarised, past_p))
+        p_change=_p_change(last_p, past_p), chi_change=_chi_change(last_p, past_p),
+        curve=_curve(f"{shown} {band}", of_band, past), p_curve=_p_curve(shown, polarised, past_p))
 
 
 # Change.

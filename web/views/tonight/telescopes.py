@@ -176,8 +176,8 @@ def _curve(name: str, unit: str, points: list[tuple[float, float]],
         return None
     last = max(points)[1]
     extreme = best(value for _, value in points)
-    of = f"{name} {band}".strip()
-    label = (f"{of} {f'({setup}) ' if setup else ''}through the night: last {last:.{digits}f} {unit}, best "
+    of = " ".join(filter(None, (name, band, f"({setup})" if setup else "")))
+    label = (f"{of} through the night: last {last:.{digits}f} {unit}, best "
              f"{extreme:.{digits}f} {unit}")
     picture = sparkline([Series(points=[(x, y, None) for x, y in points], line=True)], label,
                         least_span=least_span, x_range=span, inverted=inverted)
