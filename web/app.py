@@ -118,6 +118,7 @@ def _give_templates(app: Flask) -> None:
         "place": formats.place, "spelled_once": formats.spelled_once, "markdown": markdown}
     functions: dict[str, Callable[..., Any]] = {
         "plus_minus": units.plus_minus, "plus_minus_chi": units.plus_minus_chi,
+        "and_common": units.and_common,
         "total": uncertainty.total,
         "mag_total": uncertainty.mag_total, "mag_text": uncertainty.mag_text,
         "p_text": uncertainty.p_text, "chi_text": uncertainty.chi_text}

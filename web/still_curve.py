@@ -17,7 +17,7 @@ from iop4d.web.curves.answer import Curve
 from iop4d.web.curves.choice import QUANTITIES
 from iop4d.web.curves.columns import BY_HAND, FLAGGED, PROVISIONAL, Array, Series
 
-_WIDTH, _LEFT, _RIGHT, _TOP, _GAP, _BELOW = 900, 64, 14, 46, 20, 34
+_WIDTH, _NARROW, _LEFT, _RIGHT, _TOP, _GAP, _BELOW = 900, 440, 64, 14, 46, 20, 34
 _HEIGHTS = {"y": 260, "p": 120, "chi": 120, "q": 120, "u": 120, "c": 110}
 _TITLES = {"p": "p [%]", "chi": "χ [°]", "q": "q [%]", "u": "u [%]"}
 _LIMITS = {"y": "y_limit", "p": "p_limit"}
@@ -63,15 +63,19 @@ class _Panel:
     levels: list[tuple[float, str]]
 
 
-def still_curve(curve: Curve) -> str:
-    """The picture: a panel for each source and quantity, one below the other."""
+def still_curve(curve: Curve, *, is_narrow: bool = False) -> str:
+    """The picture: a panel for each source and quantity, one below the other.
+
+    ``is_narrow``: of half the width, for a phone.
+    """
+    width = _NARROW if is_narrow else _WIDTH
     panels = list(_panels(curve))
     # Others' points may be of another century: the time is that of ours, if there are any.
     is_ours = any(not lot.thin for panel in panels for lot in panel.lots)
     times = [float(x) for panel in panels for lot in panel.lots if is_ours is not lot.thin
              for x in lot.x[_drawn(lot)]]
-    x = scale_of(times, _LEFT, _WIDTH - _RIGHT, least=1.0 / 24.0, edge=_EDGE)
-    parts, top = list(_legend(curve)), _TOP
+    x = scale_of(times, _LEFT, width - _RIGHT, least=1.0 / 24.0, edge=_EDGE)
+    parts, top = list(_legend(curve, x.end)), _TOP
     marks = {one.jd: one.text for one in curve.marks if x.low < one.jd < x.high}
     for panel in panels:
         bottom = top + _HEIGHTS[panel.name]
@@ -80,15 +84,15 @@ def still_curve(curve: Curve) -> str:
                         bottom, flipped=flipped, bars=curve.choice.bars)
         parts += _marks(marks, x, top, bottom)
         top = bottom + _GAP
-    for at, said in _moments(x, curve.choice.axis):
+    for at, said in _moments(x, curve.choice.axis, 3 if is_narrow else 6):
         parts.append(_text(x(at), top + 2, said, "middle"))
-    parts.append(_text(_WIDTH - _RIGHT, top + 18, curve.choice.axis.upper(), "end"))
+    parts.append(_text(x.end, top + 18, curve.choice.axis.upper(), "end"))
     if curve.shown < curve.total:
-        parts.append(_text(_LEFT, top + 18, f"{curve.shown} of {curve.total} points: the extremes "
-                           "of each stretch of time", "start"))
+        parts.append(_text(_LEFT, top + 18, f"{curve.shown} of {curve.total} points" + (
+            "" if is_narrow else ": the extremes of each stretch of time"), "start"))
     height = top + _BELOW
-    return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" '
-            f'width="{_WIDTH}" height="{height}" font-family="sans-serif" font-size="12">'
+    return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
+            f'width="{width}" height="{height}" font-family="sans-serif" font-size="12">'
             + "".join(parts) + "</svg>\n")
 
 
@@ -106,7 +110,7 @@ def _panels(curve: Curve) -> Iterator[_Panel]:
                      for one in curve.others if one.source == source and _is_shown(curve, one)]
             lots = [lot for lot in lots if _drawn(lot).any()]
             title = QUANTITIES[curve.choice.quantity] if name == "y" else _TITLES[name]
-            if lots or name == "y":
+            if lots or (name == "y" and not _is_polarised_alone(curve, source)):
                 yield _Panel(name=name, title=f"{source}: {title}" if many else title, lots=lots,
                              levels=_levels(curve, source, name))
         found = [one for one in curve.colours if one.source == source]
@@ -117,6 +121,14 @@ def _panels(curve: Curve) -> Iterator[_Panel]:
                                     err=one.err, limit=none,
                                     state=np.zeros(len(one.jd), dtype=int))
                                for one, none in zip(found, nothing, strict=True)])
+
+
+def _is_polarised_alone(curve: Curve, source: str) -> bool:
+    """Whether a source has polarisation and no magnitude, of which a panel would be empty."""
+    return curve.choice.quantity == "mag" and any(
+        one.source == source and (np.isfinite(one.columns["p"]).any()
+                                  or np.isfinite(one.columns["p_limit"]).any())
+        for one in (*curve.series, *curve.others))
 
 
 def _levels(curve: Curve, source: str, name: str) -> list[tuple[float, str]]:
@@ -165,7 +177,7 @@ def _panel(panel: _Panel, x: Scale, top: float, bottom: float, *, flipped: bool,
     ends = (top, bottom) if flipped else (bottom, top)
     values = [float(value) for lot in panel.lots for value in _ends(lot, bars=bars)]
     y = scale_of(values, *ends, least=0.1, edge=_EDGE)
-    yield (f'<rect x="{_LEFT}" y="{top}" width="{_WIDTH - _LEFT - _RIGHT}" '
+    yield (f'<rect x="{_LEFT}" y="{top}" width="{x.end - _LEFT:g}" '
            f'height="{bottom - top}" fill="none" stroke="{_INK}"/>')
     yield _text(_LEFT, top - 4, panel.title, "start")
     for at, said in ticks(y, 4):
@@ -173,7 +185,7 @@ def _panel(panel: _Panel, x: Scale, top: float, bottom: float, *, flipped: bool,
     for value, colour in panel.levels:
         if y.low <= value <= y.high:
             yield (f'<path class="level" stroke="{colour}" stroke-dasharray="6 4" opacity=".8" '
-                   f'd="M{_LEFT} {y(value):.1f}H{_WIDTH - _RIGHT}"/>')
+                   f'd="M{_LEFT} {y(value):.1f}H{x.end:g}"/>')
     for lot in panel.lots:
         yield f'<g fill="{lot.colour}" stroke="{lot.colour}">'
         yield from _points(lot, x, y, bars=bars)
@@ -224,7 +236,7 @@ def _ends(lot: _Lot, *, bars: bool) -> Iterator[float]:
     yield from lot.limit[np.isfinite(lot.limit)]
 
 
-def _legend(curve: Curve) -> Iterator[str]:
+def _legend(curve: Curve, right: float) -> Iterator[str]:
     """The source, the bands, and what the shapes are of."""
     if len(curve.choice.sources) == 1:
         yield _text(_LEFT, 14, curve.choice.sources[0], "start")
@@ -234,18 +246,18 @@ def _legend(curve: Curve) -> Iterator[str]:
     if signs:
         yield _text(_LEFT, 28, "   ".join(signs), "start")
     for place, band in enumerate(curve.bands):
-        yield (f'<text x="{_WIDTH - _RIGHT - 30 * place}" y="14" text-anchor="end" '
+        yield (f'<text x="{right - 30 * place:g}" y="14" text-anchor="end" '
                f'fill="{colour_of(band)}">● {escape(band)}</text>')
 
 
-def _moments(x: Scale, axis: str) -> Iterator[tuple[float, str]]:
+def _moments(x: Scale, axis: str, count: int) -> Iterator[tuple[float, str]]:
     """Where ticks of time stand, in JD, with their words."""
     if axis == "utc":
-        yield from date_ticks(x, 6, hours="%Y-%m-%d %H:%M")  # the picture is kept for years
+        yield from date_ticks(x, count, hours="%Y-%m-%d %H:%M")  # the picture is kept for years
         return
     zero = 0.0 if axis == "jd" else 2400000.5
     days = Scale(low=x.low - zero, high=x.high - zero, start=0.0, end=1.0)
-    yield from ((at + zero, said) for at, said in ticks(days, 5))
+    yield from ((at + zero, said) for at, said in ticks(days, min(count, 5)))
 
 
 def _text(x: float, y: float, text: Any, anchor: str) -> str:

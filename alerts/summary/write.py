@@ -22,7 +22,7 @@ from iop4d.alerts.summary.facts import NightSummary
 from iop4d.config import Channel, Site
 from iop4d.fits.atomic import write_atomic
 from iop4d.model.states import AlertState, MessageKind
-from iop4d.model.units import NOTHING, decimal, plus_minus, plus_minus_chi
+from iop4d.model.units import NOTHING, and_common, decimal, plus_minus, plus_minus_chi
 from iop4d.store import outbox, summaries
 from iop4d.store.database import Transaction
 from iop4d.store.events import emit
@@ -141,8 +141,8 @@ def camera_lines(camera: Plain) -> list[str]:
     head, found = f"{camera['band']} {camera['instrument']}: ", []
     of = camera["magnitudes"]
     if of and of["n"] > 1:
-        found.append(f"{head}mean {plus_minus(of['mag'], of['err'])} random, ± "
-                     f"{of['common']:.3f} common, {_constancy(of)}, F_var "
+        found.append(f"{head}mean {plus_minus(of['mag'], of['err'])} random,"
+                     f"{and_common(of['common'], words=' common,')} {_constancy(of)}, F_var "
                      f"{percent(of['fvar'], of['fvar_err'], 1)}")
     of = camera["polarisation"]
     if of and of["n"] > 1:

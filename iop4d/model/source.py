@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from enum import StrEnum
 
+from iop4d.model.units import degrees_between
+
 
 def canonical(name: str) -> str:
     """A name without what observers leave out: case, blanks, dashes and underscores.
@@ -78,10 +80,8 @@ class Source:
 
 
 def arcsec_between(one: Source, other: Source) -> float:
-    """Angle between two sources that are near each other, arcsec."""
-    east = (one.ra_deg - other.ra_deg + 180.0) % 360.0 - 180.0
-    return 3600.0 * math.hypot(east * math.cos(math.radians(one.dec_deg)),
-                               one.dec_deg - other.dec_deg)
+    """Angle between two sources, arcsec."""
+    return 3600.0 * degrees_between(one.ra_deg, one.dec_deg, other.ra_deg, other.dec_deg)
 
 
 def listed_in(sources: Iterable[Source], band: str) -> dict[str, tuple[float, float]]:

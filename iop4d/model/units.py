@@ -295,3 +295,11 @@ def plus_minus_chi(chi_deg: float | None, error: float | None, digits: int = 1, 
     if chi_deg is None or not math.isfinite(chi_deg):
         return NOTHING
     return plus_minus(below_turn(chi_deg, digits), error, digits, sign=sign)
+
+
+def and_common(error: float | None, digits: int = 3, words: str = "") -> str:
+    """What stands after a value with its random error where another is common to several points:
+    `` ± 0.020``; empty where none is known."""
+    if error is None or not math.isfinite(error) or error <= 0:
+        return ""
+    return f" ± {max(error, 10.0**-digits):.{digits}f}{words}"

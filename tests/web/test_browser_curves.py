@@ -189,6 +189,56 @@ def test_what_is_chosen_is_drawn_at_once_and_stands_in_the_address(
     assert browser.complaints == []
 
 
+def test_all_bands_are_no_choice_and_none_is_all(
+        site: Site, serving: Serving, browser: Browser) -> None:
+    boxes = "[...document.querySelectorAll('#choice input[type=checkbox][name=bands]')]"
+    with serving(site) as address:
+        browser.open(address + "sources/BL%20Lac")
+        browser.wait(DRAWN, 20)
+        # Who opens this address later sees bands that come meanwhile, too.
+        assert browser.js("location.search") == ""
+        browser.js(f"{boxes}.slice(1).forEach(box => box.click())")
+        browser.wait("new URLSearchParams(location.search).get('bands') === 'B'")
+        browser.js(f"{boxes}[0].click()")
+        browser.wait(f"location.search === '' && {boxes}.every(box => box.checked)")
+        browser.leave()
+
+
+def test_an_angle_across_180_degrees_is_drawn_beside_the_others_and_told_as_it_is(
+        tmp_path: Path, serving: Serving, browser: Browser) -> None:
+    own = observatory.site(tmp_path / "site")
+    observatory.fill(own, frames=3)
+    with Database(own.database).write() as tx:
+        row = tx.get(Result, Result.source == "2200+420")
+        assert row is not None
+        for number, chi in enumerate((176.0, 179.97, 3.2)):
+            tx.create(Result, **row.__data__ | {
+                "id": None, "key": f"chi{number}", "mode": "polarimetry", "mag": None,
+                "source": "3C 345", "jd_mid": row.jd_mid + number / 10, "p": 0.1, "p_err": 0.002,
+                "p_debiased": 0.1, "q": 0.1, "u": 0.0, "q_err": 0.002, "u_err": 0.002,
+                "chi_deg": chi, "chi_err_deg": 0.5})
+    place = """((number) => {
+      const panel = iop4dCurves.panels().at(-1), view = Bokeh.index.find_one(panel.figure);
+      const box = view.el.getBoundingClientRect(), { x_scale, y_scale } = view.frame;
+      const { columns } = panel.mine.find(one => one.columns.id);
+      return JSON.stringify([box.left + x_scale.compute(columns.x[number]),
+                             box.top + y_scale.compute(columns.chi[number])]);
+    })"""
+    with serving(own) as address:
+        browser.open(address + "sources/3C%20345")
+        browser.wait(DRAWN, 20)
+        # It has no magnitude: a panel of them would be empty.
+        assert browser.js("iop4dCurves.panels().map(panel => panel.name).join()") == "p,chi"
+        browser.js("document.getElementById('curves').scrollIntoView({block: 'center'})")
+        for number, said in ((1, "χ 0.0 ± 0.5° (drawn at 180°)"),
+                             (2, "χ 3.2 ± 0.5° (drawn at 183°)"), (0, "χ 176.0 ± 0.5°")):
+            x, y = json.loads(browser.js(f"{place}({number})"))
+            browser("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+            browser.wait("document.querySelector('.tip:not([hidden])')?.textContent.includes("
+                         f"{json.dumps(said)})")
+        browser.leave()
+
+
 def test_a_finger_on_the_light_curve_scrolls_the_page(
         site: Site, serving: Serving, browser: Browser) -> None:
     with serving(site) as address:

@@ -141,3 +141,21 @@ def test_a_picture_to_be_kept_names_its_source_and_its_cameras_and_crosses_what_
                    points="points")
     assert f"{SOURCE} | ● CAFOS   ■ DIPOL | ● R" in words(root)
     assert len(places(root, "by-hand")) == 1
+
+
+def test_a_source_with_polarisation_alone_has_no_empty_panel_of_magnitudes(tmp_path: Path) -> None:
+    root = picture(tmp_path, polarised(10.0, mag=None, mag_err=None))
+    assert "magnitude" not in words(root)
+    assert "p [%] | " in words(root)
+    (tmp_path / "none").mkdir()
+    assert "magnitude" in words(picture(tmp_path / "none"))
+
+
+def test_a_narrow_picture_has_its_points_and_words_within_its_width(tmp_path: Path) -> None:
+    points = [{"mag": 14.0 + number / 100} for number in range(40)]
+    with database_of(tmp_path, *points).read() as db:
+        curve = gathered(db, Choice(sources=(SOURCE,)), now_jd=2461368.0, minutes=30.0)
+    root = ET.fromstring(still_curve(curve, is_narrow=True))
+    assert root.attrib["width"] == "440"
+    assert max(x for x, _ in places(root)) < 440
+    assert max(float(text.attrib["x"]) for text in root.iter(f"{_SVG}text")) < 440

@@ -129,7 +129,7 @@ def packed(curve: Curve, **more: Any) -> bytes:
         "sources": [{"name": name, "lines": curve.lines.get(name, {})}
                     for name in curve.choice.sources],
         "series": [_of_series(packer, one, names, whole=_WHOLE) for one in curve.series],
-        "nights": [_of_series(packer, one, names, whole=("n",)) for one in curve.nights],
+        "nights": [_of_series(packer, one, names, whole=("n", "night")) for one in curve.nights],
         "others": [_of_series(packer, one, names, whole=()) for one in curve.others],
         "colours": [{"source": one.source, "telescope": one.telescope, "pair": curve.pair,
                      "columns": {"jd": packer.numbers(one.jd, _STEPS["jd"]),

@@ -39,7 +39,8 @@ class Choice:
     ``bands``, ``instruments``: those shown, empty for all. ``colour``: two bands such as ``B-R``;
     empty: the two farthest apart. ``bars``: error bars; ``lines``: values of the catalogue;
     ``flagged``: points with a flag too; ``others``: points that others measured. ``NAMED``: JD that
-    an address can name, of the years 1900 to 2132; an earlier or later date means these.
+    an address can name, of the years 1900 to 2132; an earlier or later date means these. ``noons``:
+    when noon is at the site's telescopes, as parts of a JD; no address has it.
     """
 
     NAMED: ClassVar[tuple[float, float]] = (2415021.0, 2499999.0)
@@ -59,6 +60,7 @@ class Choice:
     lines: bool = True
     flagged: bool = True
     others: bool = True
+    noons: tuple[float, ...] = (0.0,)
 
     @property
     def has_own_period(self) -> bool:
@@ -71,8 +73,7 @@ class Choice:
             return (ALWAYS[0] if self.since is None else self.since - _MARGIN,
                     ALWAYS[1] if self.until is None else self.until + _MARGIN)
         if self.period == "tonight":
-            # A JD begins at noon UTC, as a night's date does here.
-            return math.floor(now_jd), ALWAYS[1]
+            return min(math.floor(now_jd - noon) + noon for noon in self.noons), ALWAYS[1]
         days = _DAYS.get(self.period)
         return (ALWAYS[0] if days is None else now_jd - days), ALWAYS[1]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from iop4d.store.database import Connection
 from iop4d.store.points import barring_flags
 
 Array = NDArray[Any]
+_EPOCH = date(1970, 1, 1).toordinal()
 
 #: What ``state`` of a point says; bits.
 FLAGGED, BY_HAND, PROVISIONAL, TOGETHER = 1, 2, 4, 8
@@ -42,7 +44,7 @@ _PERCENT = ("p", "p_err", "p_common", "p_limit", "q", "q_err", "u", "u_err")
 class Series:
     """Points of one source, band, telescope and instrument, in order of time.
 
-    ``columns``: ``id``, ``jd``, ``night`` (a number that orders them), ``flags``, ``state``; ``y``
+    ``columns``: ``id``, ``jd``, ``night`` (days since 1970-01-01), ``flags``, ``state``; ``y``
     with ``y_err``, ``y_common`` and ``y_limit``, magnitudes or mJy; ``p``, ``p_err``, ``p_common``
     and ``p_limit``, percent and without the bias of noise; ``chi``, ``chi_err``, ``chi_common``,
     degrees; ``q``, ``q_err``, ``u``, ``u_err``, percent; ``zero``, the error of the zero
@@ -95,7 +97,7 @@ def _columns(raw: dict[str, Any], quantity: str) -> dict[str, Array]:
     flags = np.array(raw["flags"], dtype=np.int32)
     by_hand = np.array(raw[curves.BY_HAND], dtype=bool)
     together = np.array([mode == STACK for mode in raw["mode"]])
-    nights = {night: number for number, night in enumerate(sorted(set(raw["night"])))}
+    nights = {night: _day(night) for night in set(raw["night"])}
     sound = ~by_hand & ~together
     return _brightness(of, quantity) | {
         "id": np.array(raw["id"], dtype=np.int64), "jd": np.array(raw["jd_mid"], dtype=float),
@@ -105,6 +107,19 @@ def _columns(raw: dict[str, Any], quantity: str) -> dict[str, Array]:
         "sound_y": sound & (flags & barring_flags(needs_mag=True) == 0),
         "sound_p": sound & (flags & barring_flags(needs_mag=False) == 0),
         "mag": of["mag"], "mag_err": of["mag_err"]}
+
+
+def _day(night: str) -> int:
+    """The day of a night's date, 0 for what is none."""
+    try:
+        return date.fromisoformat(night).toordinal() - _EPOCH
+    except ValueError:
+        return 0
+
+
+def night_text(day: float) -> str:
+    """The date of the night of a day."""
+    return date.fromordinal(int(day) + _EPOCH).isoformat()
 
 
 def _spread(rows: Sequence[tuple[Any, ...]], ids: Array, quantity: str) -> dict[str, Array]:

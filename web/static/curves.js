@@ -20,9 +20,11 @@
   // What the form says.
   const choice = () => {
     const data = new FormData(form), all = (name) => data.getAll(name).map(String);
+    // All are ticked: also those to come.
+    const some = (name) => [...form.querySelectorAll(`input[type=checkbox][name=${name}]`)].every((box) => box.checked) ? [] : all(name);
     return {
       sources: all("source"), period: data.get("period") || "all", from: data.get("from") || "", to: data.get("to") || "",
-      bands: all("bands"), instruments: all("instruments"), quantity: data.get("quantity"), pol: data.get("pol"), axis: data.get("axis"),
+      bands: some("bands"), instruments: some("instruments"), quantity: data.get("quantity"), pol: data.get("pol"), axis: data.get("axis"),
       colour: data.get("colour") || "", points: data.get("points"), bars: all("bars").includes("1"), lines: all("lines").includes("1"), flagged: all("flagged").includes("1"), others: !form.elements.others || all("others").includes("1"),
     };
   };
@@ -120,7 +122,7 @@
     const figure = new kinds.Panel({
       height, sizing_mode: "stretch_width", x_range, y_range, x_scale: new (one("LinearScale"))(), y_scale: new (one("LinearScale"))(),
       toolbar_location: null, toolbar: new (one("Toolbar"))({ tools, active_drag: null, active_scroll: null, active_tap: null, active_inspect: null, logo: null }),
-      background_fill_color: null, border_fill_color: null, outline_line_color: palette.line, min_border_left: 58, min_border_right: 10, min_border_top: 4, min_border_bottom: xAxis ? 20 : 4, lod_threshold: null });
+      background_fill_color: null, border_fill_color: null, outline_line_color: palette.line, min_border_left: 58, min_border_right: 10, min_border_top: 8, min_border_bottom: xAxis ? 20 : 8, lod_threshold: null });
     const left = new (one("LinearAxis"))({ axis_label: title });
     styleAxis(left);
     figure.add_layout(left, "left");
@@ -164,9 +166,12 @@
           && (hasValue(known.columns[name]) || hasValue(known.columns[name + "_limit"])));
         if (mine.length || name === "y") list.push({ source, name, mine });
       }
+      // Of a source with polarisation alone the panel of magnitudes would be empty.
+      const first = list.findIndex((one) => one.source === source && one.name === "y");
+      if (!list[first].mine.length && list.length > first + 1 && show.quantity === "mag") list.splice(first, 1);
     }
     list.forEach(({ source, name, mine }, at) => {
-      const tools = touch && false ? [] : [new (one("PanTool"))(), new (one("WheelZoomTool"))(), new (one("BoxZoomTool"))(),
+      const tools = [new (one("PanTool"))(), new (one("WheelZoomTool"))(), new (one("BoxZoomTool"))(),
         new (one("BoxSelectTool"))(), new (one("LassoSelectTool"))({ continuous: false })];
       const y_range = new (one("Range1d"))({ start: 0, end: 1 });
       const height = Math.round(HEIGHTS[name] * (many ? .72 : 1) * (innerWidth < 600 ? .75 : 1)) + (at === list.length - 1 ? 26 : 0);
@@ -378,6 +383,11 @@
     }
     return best;
   };
+  // An angle of polarisation in [0, 180), and where it is drawn if that is elsewhere.
+  const angle = (chi, err) => {
+    const below = Number((((chi % 180) + 180) % 180).toFixed(1)) % 180;
+    return plusMinus(below, err, 1) + "°" + (Math.abs(below - chi) > 1 ? ` (drawn at ${chi.toFixed(0)}°)` : "");
+  };
   const plusMinus = (value, err, digits) => value === value ? value.toFixed(digits) + (err === err ? " ± " + err.toFixed(digits) : "") : "–";
   const hover = (panel, event) => {
     if (moving) return;
@@ -387,12 +397,12 @@
     const all = (name) => Math.hypot(of[name + "_err"][i], of[name + "_common"]?.[i] || 0);
     const jd = of.jd[i], words = [], digits = show.quantity === "flux" ? 4 : 3;
     words.push(`${show.sources.length > 1 ? series.source + " " : ""}${series.band || head.pair} · ${series.telescope}${series.instrument ? " " + series.instrument : ""}`);
-    words.push(mean ? `mean of the night of ${utc(jd - .5, 10)}, ${of.n[i]} magnitudes` : utc(jd) + " UTC");
+    words.push(mean ? `mean of the night of ${utc(of.night[i] + EPOCH, 10)}, ${of.n[i]} magnitudes` : utc(jd) + " UTC");
     words.push(`JD ${jd.toFixed(5)} · MJD ${(jd - MJD).toFixed(5)}`);
     if (of.c) words.push(`${head.pair} ${plusMinus(of.c[i], of.c_err[i], 3)}`);
     else {
       words.push(of.y[i] === of.y[i] || !(of.y_limit && of.y_limit[i] === of.y_limit[i]) ? `${TITLES[show.quantity]} ${plusMinus(of.y[i], all("y"), digits)}` : `fainter than ${of.y_limit[i].toFixed(1)}`);
-      if (of.p[i] === of.p[i]) words.push(`p ${plusMinus(of.p[i], all("p"), 2)} %${found.known.other ? "" : " (without bias)"}, χ ${plusMinus(of.chi[i], all("chi"), 1)}°`);
+      if (of.p[i] === of.p[i]) words.push(`p ${plusMinus(of.p[i], all("p"), 2)} %${found.known.other ? "" : " (without bias)"}, χ ${angle(of.chi[i], all("chi"))}`);
       else if (of.p_limit[i] === of.p_limit[i]) words.push(`p < ${of.p_limit[i].toFixed(1)} % (95 %)`);
       if (of.q && of.q[i] === of.q[i]) words.push(`q ${plusMinus(of.q[i], of.q_err[i], 2)} %, u ${plusMinus(of.u[i], of.u_err[i], 2)} %`);
     }
@@ -563,6 +573,9 @@
     follow.timer = setTimeout(() => htmx.ajax("GET", location.pathname + location.search, { source: document.getElementById("latest") }), FOLLOW_MS);
   };
   const changed = async (name) => {
+    // Nothing chosen is everything, and the boxes say so.
+    const boxes = ["bands", "instruments"].includes(name) ? [...form.querySelectorAll(`input[type=checkbox][name=${name}]`)] : [];
+    if (!boxes.some((box) => box.checked)) for (const box of boxes) box.checked = true;
     const before = show;
     show = choice();
     if (name === "period") { form.elements.from.value = form.elements.to.value = ""; show = choice(); }

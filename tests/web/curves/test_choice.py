@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from urllib.parse import parse_qsl
 
 import pytest
@@ -26,6 +27,10 @@ def test_periods_are_counted_back_from_now_and_tonight_begins_at_noon() -> None:
     assert read(period="30d").limits(2461000.3)[0] == pytest.approx(2460970.3)
     assert read(period="1y").limits(2461000.3)[0] == pytest.approx(2460635.05)
     assert read(period="tonight").limits(2461000.3)[0] == 2461000.0
+    # Noon of Siding Spring is at 2 h UTC, that of Mauna Kea at 22 h: the earlier night has begun.
+    far = replace(read(period="tonight"), noons=(-149.1 / 360.0, 155.5 / 360.0))
+    assert far.limits(2461000.3)[0] == pytest.approx(2460999.0 + 155.5 / 360.0)
+    assert far.query() == read(period="tonight").query()
 
 
 @pytest.mark.parametrize(("begin", "end"), [

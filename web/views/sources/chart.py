@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from iop4d.fits.window import Cut, ImageFile
 from iop4d.model.errors import Iop4dError
 from iop4d.model.source import Source, SourceKind
-from iop4d.model.units import plus_minus, sexagesimal, utc_of_jd
+from iop4d.model.units import degrees_between, plus_minus, sexagesimal, utc_of_jd
 from iop4d.reduction.finding_chart import SIZE, ChartMark, grey, printed
 from iop4d.science import north_up
 from iop4d.science.tan import from_cards
@@ -92,9 +92,9 @@ def in_field(db: Connection, source: Source, field_arcmin: float) -> list[Source
     reach = field_arcmin / 60.0 * 0.71
     found = []
     for star in catalogue.load(db).sources:
-        east = (star.ra_deg - source.ra_deg + 180.0) % 360.0 - 180.0
-        near = math.hypot(east * math.cos(math.radians(source.dec_deg)),
-                          star.dec_deg - source.dec_deg)
+        if abs(star.dec_deg - source.dec_deg) >= reach:
+            continue
+        near = degrees_between(star.ra_deg, star.dec_deg, source.ra_deg, source.dec_deg)
         if near < reach:
             found.append((near, star))
     return [star for _, star in sorted(found, key=lambda pair: pair[0])]

@@ -28,6 +28,7 @@ from iop4d.web.heavy import heavy
 from iop4d.web.held import Held
 from iop4d.web.policy import Access, sees
 from iop4d.web.still_curve import still_curve
+from iop4d.web.visibility import telescopes_of
 
 blueprint = Blueprint("curves", __name__)
 
@@ -50,7 +51,9 @@ def page(db: Connection) -> str:
     relax_for_plots()
     counts = {name: _extent(db, name).count for name, _ in entries}
     return render(db, "curves.html", **shown(db, choice), counts=counts,
-                  count=sum(counts.values()),
+                  count=sum(counts.values()), most=choices.MOST_SOURCES,
+                  is_cut=len(set(filter(None, request.args.getlist("source")))) > len(entries)
+                  == choices.MOST_SOURCES,
                   names=[source.name for source in catalogue.load(db).sources
                          if source.kind is not SourceKind.CALIBRATOR])
 
@@ -124,7 +127,8 @@ def still(db: Connection) -> Response:
 
 def _still(db: Connection, choice: Choice) -> Response:
     curve = of_choice(db, choice, jd_of_unix(time.time()), most=_STILL)
-    answer = Response(still_curve(curve), mimetype="image/svg+xml")
+    answer = Response(still_curve(curve, is_narrow="narrow" in request.args),
+                      mimetype="image/svg+xml")
     if "download" in request.args:
         name = "light curve of " + ", ".join(choice.sources)
         answer.headers.set("Content-Disposition", "attachment", filename=f"{name}.svg")
@@ -173,9 +177,11 @@ def entries_of(db: Connection) -> Entries:
 def chosen(entries: Entries) -> Choice:
     """What the query asks for of some sources."""
     try:
-        return choice_of(request.args, tuple(name for name, _ in entries))
+        choice = choice_of(request.args, tuple(name for name, _ in entries))
     except ChoiceError as error:
         abort(400, str(error))
+    noons = tuple(-one.longitude_deg / 360.0 for one in telescopes_of(parts().site))
+    return replace(choice, noons=noons) if noons else choice
 
 
 def of_choice(db: Connection, choice: Choice, now_jd: float, *, most: int = MOST) -> Curve:

@@ -21,6 +21,7 @@ from iop4d.store.database import Connection
 from iop4d.web.context import parts, reading
 from iop4d.web.curves.answer import Curve
 from iop4d.web.curves.choice import Choice
+from iop4d.web.curves.columns import night_text
 from iop4d.web.heavy import heavy
 from iop4d.web.still_curve import still_curve
 from iop4d.web.views.sources.curves import chosen, of_choice
@@ -61,7 +62,9 @@ def page(db: Connection, key: str) -> AnyResponse | str:
 def picture(db: Connection, key: str) -> Response:
     """The picture of a public page."""
     name, entry = _public(db, key)
-    return Response(still_curve(_curve(db, chosen([(name, entry)]))), mimetype="image/svg+xml")
+    curve = _curve(db, chosen([(name, entry)]))
+    return Response(still_curve(curve, is_narrow="narrow" in request.args),
+                    mimetype="image/svg+xml")
 
 
 def address(source: str, called: str, since_jd: float, until_jd: float) -> str:
@@ -109,9 +112,11 @@ def _nights(curve: Curve) -> list[dict[str, Any]]:
         columns = one.columns
         rows += [{name: _known(columns[name][at]) for name in (
             "jd", "n", "y", "y_err", "y_common", "p", "p_err", "p_limit", "chi", "chi_err")}
-            | {"band": one.band, "telescope": one.telescope, "instrument": one.instrument}
+            | {"night": night_text(columns["night"][at]), "band": one.band,
+               "telescope": one.telescope, "instrument": one.instrument}
             for at in range(one.size)]
-    return sorted(rows, key=lambda row: (-math.floor(row["jd"]), row["band"], row["jd"]))
+    rows.sort(key=lambda row: (row["band"], row["jd"]))
+    return sorted(rows, key=lambda row: str(row["night"]), reverse=True)
 
 
 def _known(value: Any) -> float | None:

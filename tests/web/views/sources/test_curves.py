@@ -9,10 +9,12 @@ import pytest
 from flask.testing import FlaskClient
 
 from iop4d.config import Site
+from iop4d.instruments.telescopes import Telescope
 from iop4d.store import catalogue
 from iop4d.store.database import Database
 from iop4d.web.app import create_app
 from iop4d.web.curves.packing import array_of, unpacked
+from iop4d.web.views.sources import curves as views
 from tests.web import observatory
 from tests.web.conftest import emit, enter, execute
 
@@ -100,6 +102,27 @@ def test_only_results_are_shown_to_who_may_read_results_alone(own: Site) -> None
     client = create_app(replace(own, web=replace(own.web, read="signed-in"))).test_client()
     assert client.get("/api/curves?source=BL%20Lac").status_code == 401
     assert client.get("/curves?source=BL%20Lac").status_code == 303
+
+
+def test_more_sources_than_a_plot_has_are_said_to_be_left_out(own: Site) -> None:
+    with Database(own.database).write() as tx:
+        catalogue.save(tx, [replace(catalogue.find(tx, "BL Lac"), name=f"S{n}", other_names=())
+                            for n in range(9)])
+    client = create_app(own).test_client()
+    address = "/curves?" + "&".join(f"source=S{n}" for n in range(9))
+    page = client.get(address).text
+    assert "8 sources are the most that one plot has" in page
+    assert page.count('form="choice" checked') == 8
+    assert "are the most" not in client.get(address.rpartition("&")[0]).text
+
+
+def test_tonight_begins_at_noon_where_the_telescope_stands(own: Site,
+                                                           monkeypatch: pytest.MonkeyPatch) -> None:
+    places = (Telescope(name="Mauna Kea", latitude_deg=19.8, longitude_deg=-155.5),)
+    monkeypatch.setattr(views, "telescopes_of", lambda _: places)
+    with create_app(own).test_request_context("/curves?period=tonight"):
+        begin, _ = views.chosen([]).limits(2461373.2)  # 16:48 UTC, a morning in Hawaii
+    assert begin == pytest.approx(2461372.0 + 155.5 / 360.0)
 
 
 def test_hostile_names_stay_text(client: FlaskClient) -> None:

@@ -46,6 +46,31 @@ def test_every_other_source_has_none(filled: Site, names: tuple[str, ...]) -> No
         assert "points" not in answer.text
 
 
+def test_on_a_phone_the_picture_is_narrow_and_the_nights_are_cards(filled: Site) -> None:
+    client = client_of(filled, "*")
+    page = client.get(PAGE).text
+    (address,) = re.findall(r'<source media="[^"]+" srcset="([^"]+)"', page)
+    assert 'viewBox="0 0 440 ' in client.get(address.replace("&amp;", "&")).text
+    assert '<table class="stack">' in page
+    assert page.count('data-label="mag"') >= 4
+
+
+def test_a_night_has_the_date_of_its_evening_wherever_the_telescope_stands(own: Site) -> None:
+    # Of Hawaii: the night of the 27th lasts until 16 h UTC of the 28th.
+    execute(own, "UPDATE result SET jd_mid = 2461373.12, night = '2026-11-27' "
+                 "WHERE source = '2200+420'")
+    page = client_of(own, "*").get(PAGE).text
+    assert set(re.findall(r'<th scope="row" class="nowrap">([^<]*)<', page)) == {"2026-11-27"}
+
+
+def test_a_common_error_that_is_not_known_is_not_written_as_zero(own: Site) -> None:
+    execute(own, "UPDATE result SET mag_err_common = NULL")
+    assert "± 0.000" not in client_of(own, "*").get(PAGE).text
+    assert "± 0.000" not in client_of(own, read="everybody").get("/sources/BL%20Lac").text
+    execute(own, "UPDATE result SET mag_err_common = 0.0001, changed_at = changed_at + 1")
+    assert "± 0.001</td>" in client_of(own, "*").get(PAGE).text
+
+
 def test_an_address_without_times_leads_to_one_that_stays(filled: Site) -> None:
     answer = client_of(filled, "*").get("/public/BL%20Lac")
     assert answer.status_code == 302
