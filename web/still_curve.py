@@ -84,7 +84,7 @@ def still_curve(curve: Curve, *, is_narrow: bool = False) -> str:
                         bottom, flipped=flipped, bars=curve.choice.bars)
         parts += _marks(marks, x, top, bottom)
         top = bottom + _GAP
-    for at, said in _moments(x, curve.choice.axis, 3 if is_narrow else 6):
+    for at, said in _moments(x, curve.choice.axis, is_narrow=is_narrow):
         parts.append(_text(x(at), top + 2, said, "middle"))
     parts.append(_text(x.end, top + 18, curve.choice.axis.upper(), "end"))
     if curve.shown < curve.total:
@@ -179,7 +179,7 @@ def _panel(panel: _Panel, x: Scale, top: float, bottom: float, *, flipped: bool,
     y = scale_of(values, *ends, least=0.1, edge=_EDGE)
     yield (f'<rect x="{_LEFT}" y="{top}" width="{x.end - _LEFT:g}" '
            f'height="{bottom - top}" fill="none" stroke="{_INK}"/>')
-    yield _text(_LEFT, top - 4, panel.title, "start")
+    yield _text(_LEFT, top - 6, panel.title, "start")
     for at, said in ticks(y, 4):
         yield _text(_LEFT - 6, y(at) + 4, said, "end")
     for value, colour in panel.levels:
@@ -250,14 +250,16 @@ def _legend(curve: Curve, right: float) -> Iterator[str]:
                f'fill="{colour_of(band)}">● {escape(band)}</text>')
 
 
-def _moments(x: Scale, axis: str, count: int) -> Iterator[tuple[float, str]]:
+def _moments(x: Scale, axis: str, *, is_narrow: bool) -> Iterator[tuple[float, str]]:
     """Where ticks of time stand, in JD, with their words."""
     if axis == "utc":
-        yield from date_ticks(x, count, hours="%Y-%m-%d %H:%M")  # the picture is kept for years
+        # The wide picture is kept for years.
+        yield from date_ticks(x, 4 if is_narrow else 6,
+                              hours="%m-%d %H:%M" if is_narrow else "%Y-%m-%d %H:%M")
         return
     zero = 0.0 if axis == "jd" else 2400000.5
     days = Scale(low=x.low - zero, high=x.high - zero, start=0.0, end=1.0)
-    yield from ((at + zero, said) for at, said in ticks(days, min(count, 5)))
+    yield from ((at + zero, said) for at, said in ticks(days, 3 if is_narrow else 5))
 
 
 def _text(x: float, y: float, text: Any, anchor: str) -> str:

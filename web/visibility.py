@@ -18,7 +18,7 @@ from iop4d.web.axes import Scale
 
 _UNIX_EPOCH = date(1970, 1, 1)
 _WIDTH, _HEIGHT = 120.0, 30.0  # of the small picture
-_WIDE, _HIGH, _LEFT, _BOTTOM = 640.0, 240.0, 36.0, 26.0  # of the large one
+_WIDE, _HIGH, _LEFT, _BOTTOM = 640.0, 240.0, 44.0, 26.0  # of the large one
 _TOP_DEG = 90.0
 _SMALL = Scale(low=0.0, high=_TOP_DEG, start=_HEIGHT, end=0.0)
 
@@ -163,7 +163,7 @@ def large(night: Night, track: Tonight, now: float) -> Markup:
         first, max(last - first, 0.0), _HIGH - _BOTTOM)]
     parts += [Markup('<path class="grid" d="M{:.1f} {:.1f}H{:.1f}"/><text x="{:.1f}" y="{:.1f}" '
                      'text-anchor="end">{}°</text>').format(
-        _LEFT, y(deg), _WIDE, _LEFT - 5, y(deg) + 4, deg) for deg in (0, 30, 60, 90)]
+        _LEFT, y(deg), _WIDE, _LEFT - 5, max(y(deg) + 4, 18), deg) for deg in (0, 30, 60, 90)]
     start = unix_of_jd(float(jd[0]))
     for hour in range(19):
         at = jd_of_unix((start // 3600 + 1 + hour) * 3600)

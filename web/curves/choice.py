@@ -115,7 +115,7 @@ def choice_of(args: MultiDict[str, str], sources: tuple[str, ...]) -> Choice:
     if since is not None and until is not None and until < since:
         raise ChoiceError("to: expected a time after from")
     # A form without scripts sends a hidden 0 before the box that is ticked.
-    switches = {name: args.getlist(name)[-1] not in ("0", "false", "no")
+    switches: dict[str, Any] = {name: args.getlist(name)[-1] not in ("0", "false", "no")
                 for name in _SWITCHES if args.getlist(name)}
     return Choice(
         sources=sources[:MOST_SOURCES], since=since, until=until,
