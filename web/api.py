@@ -17,12 +17,14 @@ from flask import Blueprint, Response, abort, jsonify, request, stream_with_cont
 
 from iop4d.alerts.summary.statistics import camera_nights, unwrapped_angles
 from iop4d.model import flags as quality
+from iop4d.model import plain_json
 from iop4d.model.states import DaemonState
 from iop4d.model.units import MomentError, jd_of_text
 from iop4d.store import events, sources, spectral, summaries
 from iop4d.store import results as store_results
 from iop4d.store.database import Connection, StoreUnavailableError
 from iop4d.store.status import heartbeat
+from iop4d.store.tables.filters import MOST_VALUES
 from iop4d.web import lightcurve, stream
 from iop4d.web.context import (
     Parts,
@@ -111,9 +113,9 @@ def api_results() -> Response:
     and sent in parts, so that neither a long list nor a slow reader holds the database or memory.
     """
     with parts().reader.connected() as db:
-        names = [_source(db, key) for key in request.args.getlist("source") if key]
+        names = [_source(db, key) for key in _several("source")]
     chosen = store_results.Selection(
-        sources=tuple(names), bands=tuple(band for band in request.args.getlist("band") if band),
+        sources=tuple(names), bands=_several("band"),
         since_jd=_time("since"), until_jd=_time("until"))
     listed = _listed(parts(), chosen, min(max(request.args.get("limit", _RESULTS, type=int), 1),
                                           _MOST_RESULTS), _cursor())
@@ -136,7 +138,7 @@ def _listed(having: Parts, chosen: store_results.Selection, limit: int,
         # A comma stands before what is there: results may be withdrawn between two parts.
         text += "," if rows and count else ""
         text += ",".join(
-            json.dumps(row._asdict() | spectral.columns(slopes.get(row.id))
+            plain_json.dumps(row._asdict() | spectral.columns(slopes.get(row.id))
                        | {"flag_names": quality.names(row.flags)}) for row in rows)
         count += len(rows)
         if rows:
@@ -229,6 +231,14 @@ def _source(db: Connection, key: str) -> str:
     if found is None:
         abort(404, f"No source has the id or name {key}.")
     return found[0]
+
+
+def _several(name: str) -> tuple[str, ...]:
+    """The values of a field that may be given several times, each once."""
+    found = tuple(dict.fromkeys(text for text in request.args.getlist(name) if text))
+    if len(found) > MOST_VALUES:
+        abort(400, f"{name}: expected {MOST_VALUES} values at most")
+    return found
 
 
 def _seconds(name: str) -> float | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -17,7 +16,7 @@ from iop4d import __version__
 from iop4d.alerts.conditions import SYSTEM
 from iop4d.alerts.episodes import tag
 from iop4d.config import Site
-from iop4d.model import uncertainty, units
+from iop4d.model import plain_json, uncertainty, units
 from iop4d.model.bands import BANDS, colour_of
 from iop4d.store import flagging, pages
 from iop4d.store.database import StoreUnavailableError
@@ -63,18 +62,9 @@ class _Json(DefaultJSONProvider):
 
     def dumps(self, obj: Any, **options: Any) -> str:
         """Numbers that JSON does not know become null."""
-        try:
-            return super().dumps(obj, allow_nan=False, **options)
-        except ValueError:
-            return super().dumps(_finite(json.loads(super().dumps(obj, **options))))
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {name: _finite(one) for name, one in value.items()}
-    return [_finite(one) for one in value] if isinstance(value, list) else value
+        usual = {"default": self.default, "ensure_ascii": self.ensure_ascii,
+                 "sort_keys": self.sort_keys}
+        return plain_json.dumps(obj, **(usual | options))
 
 
 def create_app(site: Site, load: Callable[[], Site] | None = None) -> Flask:

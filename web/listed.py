@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator, Mapping
 from itertools import chain
@@ -15,6 +14,7 @@ from iop4d.export.aavso import COLUMNS as OF_AAVSO
 from iop4d.export.content import Content, Row
 from iop4d.export.fits import MOST_ROWS
 from iop4d.export.forms import FORMS, Form
+from iop4d.model import plain_json
 from iop4d.model.units import utc_of_unix
 from iop4d.store.tables import Listing
 from iop4d.store.tables.filters import FilterError
@@ -79,7 +79,7 @@ def _pieces(query: Query, limit: int, place: Place | None, *, counts: bool) -> I
         if rows and len(rows[0]) != len(names):
             rows = [{name: row[name] for name in row if name in names} for row in rows]
         text += "," if rows and count else ""
-        text += json.dumps(rows, separators=(",", ":"))[1:-1]
+        text += plain_json.dumps(rows, separators=(",", ":"))[1:-1]
         count, place, searched = count + len(rows), part.after, part.searched_to
         if place is None or count >= limit or searched is not None:
             break
@@ -92,7 +92,7 @@ def _pieces(query: Query, limit: int, place: Place | None, *, counts: bool) -> I
         with reader.connected() as db:
             found = total(db, query)
         end["total"] = {"count": found.count, "is_exact": found.is_exact}
-    yield f"{text}],{json.dumps(end)[1:]}\n"
+    yield f"{text}],{plain_json.dumps(end)[1:]}\n"
 
 
 def as_columns(query: Query, limit: int) -> dict[str, Any]:

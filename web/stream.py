@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import queue
 import random
@@ -13,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from iop4d.model import plain_json
 from iop4d.model.states import DaemonState
 from iop4d.store import events
 from iop4d.store.database import StoreUnavailableError
@@ -218,7 +218,7 @@ def _shown_of(beat: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def _message(row: Event) -> Message:
-    return Message(row.id, row.kind, json.dumps(
+    return Message(row.id, row.kind, plain_json.dumps(
         {"id": row.id, "at": row.at, "kind": row.kind, "content": row.content}),
         tuple(names_of(row.kind, row.content)[1:]))
 

@@ -33,6 +33,7 @@ from iop4d.config import Site
 from iop4d.fits.atomic import write_atomic
 from iop4d.instruments.discovery import find_instruments
 from iop4d.instruments.telescopes import Telescope
+from iop4d.model import plain_json
 from iop4d.model.errors import Iop4dError
 from iop4d.model.source import canonical
 from iop4d.model.states import AlertState
@@ -155,7 +156,7 @@ def _write(folder: Path, facts: DraftFacts, draft: Draft, pictures: Pictures | N
         "mag": level.mag if level else None, "mag_err": level.mag_err if level else None,
         "figure": pictures is not None, **asdict(draft)}
     files = {TEXT: draft.text.encode("ascii"),
-             TRACE: json.dumps(content, indent=1).encode("ascii")}
+             TRACE: plain_json.dumps(content, indent=1).encode("ascii")}
     if pictures is not None:
         files |= {PNG: pictures.png, PDF: pictures.pdf}
     beside = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")

@@ -12,13 +12,10 @@ import base64
 import binascii
 import hashlib
 import hmac
-import json
-import math
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
 
 import httpx2
 
@@ -34,6 +31,7 @@ from iop4d.alerts.channels.bot_api import (
 )
 from iop4d.alerts.rendering import clean
 from iop4d.config.secret import secret_of
+from iop4d.model import plain_json
 from iop4d.model.errors import ConfigError
 
 FORM = 1  # of the JSON; a receiver can count on its fields as long as this stays
@@ -129,7 +127,7 @@ def write(notice: Notice, recipient: str) -> bytes:
         "form": FORM, "id": notice.id.strip("<>"), "kind": notice.kind, "at": made,
         "recipient": recipient, "severity": notice.severity, "subject": notice.subject,
         "text": notice.text, "link": notice.link, "tag": notice.tag, "facts": notice.facts}
-    return json.dumps(_plain(content), allow_nan=False).encode()
+    return plain_json.dumps(content, default=str).encode()
 
 
 def sign(key: bytes, id_: str, timestamp: str, body: bytes) -> str:
@@ -148,17 +146,6 @@ def key_of(secret: str) -> bytes:
     except binascii.Error:
         raise ConfigError("a secret that begins with whsec_ must continue in base64: make a new "
                           "one as docs/channels.md shows") from None
-
-
-def _plain(value: Any) -> Any:
-    """A value that JSON can hold: no NaN, which most receivers refuse, and no odd types."""
-    if isinstance(value, Mapping):
-        return {str(name): _plain(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return value if value is None or isinstance(value, str | int) else str(value)
 
 
 def _wait_of(header: str, now: float) -> float | None:

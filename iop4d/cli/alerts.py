@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import json
 import time
 from typing import TYPE_CHECKING
 
@@ -11,8 +10,9 @@ import click
 
 from iop4d.cli import rule_changes, rule_wizard
 from iop4d.cli.common import has_database, load, open_database, site_options, time_option
-from iop4d.cli.output import counted, echo, json_option, plain, write_json
+from iop4d.cli.output import counted, echo, json_option, write_json
 from iop4d.cli.rule_changes import keep, read_keys
+from iop4d.model import plain_json
 from iop4d.model.errors import Iop4dError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def alerts(ctx: click.Context, every: bool, as_json: bool, site_after: str | Non
     with open_database(site, read_only=True).read() as db:
         rows = store.newest(db, _LATEST) if every else store.unfinished(db)
     if as_json:
-        click.echo(json.dumps([_facts(row) for row in rows], indent=2))
+        click.echo(plain_json.dumps([_facts(row) for row in rows], indent=2))
         return
     for row in rows:
         click.echo(_line(row))
@@ -119,7 +119,7 @@ def rules(ctx: click.Context, as_json: bool, site_after: str | None,
     site = without_wrong_rules(load(ctx, site_after, overrides_after))
     active, muted, waits = _present(site)
     if as_json:
-        write_json({"rules": [{**plain(rule), "active": active.get(rule.name, 0),
+        write_json({"rules": [{**plain_json.plain(rule), "active": active.get(rule.name, 0),
                                "waits": waits.get(rule.name), "mutes": muted.get(rule.name, [])}
                               for rule in site.rule],
                     "not_used": site.wrong_rules, "mutes_of_all": muted.get("", [])})
@@ -204,7 +204,7 @@ def test(ctx: click.Context, rule: str, since: str, condition: str | None,
     with open_database(site, read_only=True).read() as db:
         found = backtest(db, AlertEngine(site, time.time), compiled, begin)
     if as_json:
-        click.echo(json.dumps(asdict(found), indent=2))
+        click.echo(plain_json.dumps(asdict(found), indent=2))
         return
     ends = f"until {compiled.clear}" if compiled.clear else "until it is no longer met"
     click.echo(f"{compiled.condition}, {ends}: evaluated on "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from iop4d.cli.common import load, open_database, site_options, time_option
+from iop4d.model import plain_json
 from iop4d.model.errors import Iop4dError
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def atel(ctx: click.Context, source: str, since: str, related: str, out: Path | 
         raise Iop4dError(f"the draft cannot be stored: {error}; name another folder with "
                          "--out") from error
     if as_json:
-        click.echo(json.dumps(stored.content | {"folder": str(stored.folder)}, indent=2))
+        click.echo(plain_json.dumps(stored.content | {"folder": str(stored.folder)}, indent=2))
         return
     click.echo(stored.content["text"], nl=False)
     _show_files_and_notes(stored)

@@ -14,8 +14,9 @@ import click
 from iop4d.cli.catalogue_edit import remove, rename
 from iop4d.cli.common import load, open_database, site_options
 from iop4d.cli.interstellar import interstellar
-from iop4d.cli.output import counted, echo, json_option, plain, write_json
+from iop4d.cli.output import counted, echo, json_option, write_json
 from iop4d.model.errors import CatalogueError
+from iop4d.model.plain_json import plain
 from iop4d.model.source import SAME_ARCSEC, arcsec_between, twice
 from iop4d.model.units import NOTHING
 

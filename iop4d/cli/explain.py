@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ import click
 
 from iop4d.cli.common import RESULT_NUMBER, load, open_database, site_options
 from iop4d.cli.output import echo
+from iop4d.model import plain_json
 from iop4d.model.errors import Iop4dError
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def explain(ctx: click.Context, result: int, as_json: bool, plot: Path | None,
         if plot is not None:
             plot.write_bytes(modulation(db, chain, site))
     if as_json:
-        click.echo(json.dumps(chain, indent=2))
+        click.echo(plain_json.dumps(chain, indent=2))
         return
     for line in lines_of(chain):
         echo(line)
@@ -81,7 +81,7 @@ def _try(site: Site, database: Database, result_id: int, tried: tuple[str, ...],
         raise Iop4dError(f"result {result_id} cannot be computed so: {answer['error']}")
     assert row is not None
     if as_json:
-        click.echo(json.dumps(answer, indent=2))
+        click.echo(plain_json.dumps(answer, indent=2))
         return
     echo(f"{'':<24}{'on record':>20}{'its frames alone':>20}{'tried':>20}{'difference':>12}"
          f"{'sigma':>8}")

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import click
 
 from iop4d.cli.common import load, open_database, site_options
-from iop4d.cli.output import counted, echo, json_option, plain, write_json
+from iop4d.cli.output import counted, echo, json_option, write_json
 from iop4d.model.errors import Iop4dError
+from iop4d.model.plain_json import plain
 
 if TYPE_CHECKING:
     from iop4d.config import Site

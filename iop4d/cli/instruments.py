@@ -18,8 +18,9 @@ from iop4d.cli.common import (
     site_options,
     verbosity,
 )
-from iop4d.cli.output import counted, echo, json_option, plain, write_json
+from iop4d.cli.output import counted, echo, json_option, write_json
 from iop4d.model.errors import CardError, FrameError, Iop4dError
+from iop4d.model.plain_json import plain
 
 if TYPE_CHECKING:
     from iop4d.config import Site

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import math
 import os
 import re
 import shutil
 import sys
 import textwrap
-from collections.abc import Callable, Mapping
-from enum import Enum
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import click
 
+from iop4d.model import plain_json
 from iop4d.model.escaped import escaped
 
 _NUMBER = re.compile(r"\d+(\.\d+)?")
@@ -30,25 +26,7 @@ def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def write_json(value: object) -> None:
     """Write a value as JSON: what is not known is null, dataclasses are objects."""
-    click.echo(json.dumps(plain(value), indent=1, ensure_ascii=False))
-
-
-def plain(value: Any) -> Any:
-    """A value of what JSON has."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    match value:
-        case Enum():
-            value = value.value
-        case float():
-            value = value if math.isfinite(value) else None
-        case Path():
-            value = str(value)
-        case Mapping():
-            value = {str(key): plain(item) for key, item in value.items()}
-        case list() | tuple() | set() | frozenset():
-            value = [plain(item) for item in value]
-    return value
+    click.echo(plain_json.dumps(plain_json.plain(value), indent=1, ensure_ascii=False))
 
 
 def echo(line: str, *, hang: int = 4, err: bool = False) -> None:

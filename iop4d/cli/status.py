@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Callable
@@ -14,6 +13,7 @@ import click
 from iop4d.cli.common import Context, has_database, load, open_database, site_options
 from iop4d.cli.endings import EX_CONFIG
 from iop4d.cli.output import counted, echo, without_numbers
+from iop4d.model import plain_json
 from iop4d.model.errors import ConfigError
 from iop4d.model.escaped import escaped
 from iop4d.model.states import JobState
@@ -60,7 +60,7 @@ def status(ctx: click.Context, as_json: bool, everything: bool, watch: float | N
         return
     state = _read(site)
     if as_json:
-        click.echo(json.dumps(state, indent=1))
+        click.echo(plain_json.dumps(state, indent=1))
     else:
         _show(site, state, everything=everything)
     if wrong is not None:
@@ -99,7 +99,7 @@ def _watch(site: Site, seconds: float, *, as_json: bool, everything: bool) -> No
             click.echo(f"iop4d: {error}", err=True)
         else:
             if as_json:
-                click.echo(json.dumps(state))
+                click.echo(plain_json.dumps(state))
             else:
                 if sys.stdout.isatty():
                     click.clear()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import time
 import uuid
 from datetime import UTC, date, datetime, timedelta
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from iop4d.cli.common import load, open_database, site_options
+from iop4d.model import plain_json
 from iop4d.model.errors import Iop4dError
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def summary(ctx: click.Context, night: str | None, send: bool, html: Path | None
     if html:
         _write(html, facts, drawn)
     if as_json:
-        click.echo(json.dumps(write.plain(facts), indent=1))
+        click.echo(plain_json.dumps(write.plain(facts), indent=1))
     elif not html and not send:
         click.echo(write.text(write.plain(facts)).rstrip())
     if send:

@@ -46,6 +46,18 @@ def test_results_are_chosen_by_source_band_and_time(client: FlaskClient) -> None
     assert client.get("/api/results?source=nobody").status_code == 404
 
 
+@pytest.mark.parametrize("field", ["source", "band"])
+@pytest.mark.parametrize("path", ["/api/results", "/api/v1/results", "/data/results"])
+def test_a_field_that_is_repeated_without_end_is_refused(
+        path: str, field: str, client: FlaskClient) -> None:
+    many = "&".join(f"{field}=x{number}" for number in range(10_000))
+    answer = client.get(f"{path}?{many}")
+    assert answer.status_code == 400
+    assert f"{field}: expected 200 values at most" in answer.text
+    same = "&".join([f"{field}=R"] * 500)
+    assert "200 values" not in client.get(f"{path}?{same}").text, "one value, however often"
+
+
 def test_withdrawn_results_are_not_given_as_good_ones(empty: Site) -> None:
     observatory.fill(empty, hostile=False)
     client = create_app(empty).test_client()

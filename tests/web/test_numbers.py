@@ -8,13 +8,18 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from peewee import FloatField
 
 from iop4d.config import Site
+from iop4d.store.schema import TABLES
+from iop4d.store.tables import LISTINGS
 from iop4d.web import context
 from iop4d.web.app import create_app
 from tests.support.stores import taken_away
-from tests.web.conftest import execute
+from tests.web.conftest import emit, execute
+from tests.web.test_policy import path_of
 
+LISTED = [f"v1.{name}" for name in LISTINGS]
 HUGE = ("9223372036854775808", "99999999999999999999", "9" * 5000, "-1", "1e309", "nan", "\u0663")
 
 
@@ -74,6 +79,31 @@ def test_json_has_no_number_that_json_does_not_know(own: Site) -> None:
 
     assert json.loads(text, parse_constant=refuse) == {"b": None, "a": [None, 1.5, [2, None]]}
     assert text.index("b") < text.index("a")
+
+
+def test_no_answer_has_an_infinite_number_whatever_the_database_has(own: Site) -> None:
+    """As an old version or a fault may leave them."""
+    for table in TABLES:
+        for field in table._meta.sorted_fields:
+            if isinstance(field, FloatField) and field.null:
+                execute(own, f'UPDATE "{table._meta.table_name}" SET "{field.column_name}" = ?',
+                        float("inf"))
+    execute(own, 'UPDATE "result" SET calibrators = ?', '[{"source": "C", "zero_point": Infinity}]')
+    execute(own, 'UPDATE "frame" SET detector = ?', '{"gain": NaN}')
+    emit(own, "result", '{"mag": NaN, "source": "2200+420"}')
+    client, seen = create_app(own).test_client(), 0
+    for rule in client.application.url_map.iter_rules():
+        if rule.rule.startswith("/api/") and "GET" in (rule.methods or ()):
+            path = path_of(rule) + "?columns=all" * (rule.endpoint in LISTED)
+            answer = client.get(path, buffered=True)
+            if answer.mimetype == "application/json" and answer.status_code == 200:
+                json.loads(answer.text, parse_constant=lambda said, at=path: pytest.fail(at + said))
+                seen += 1
+    assert seen > 25
+    stream = client.get("/events?since=0")
+    first = next(piece for piece in stream.response if b'"mag"' in piece)
+    stream.close()
+    assert b'"mag": null' in first
 
 
 _INFO = ("wcs", "n_detected", "n_matched", "wcs_rms_px", "fwhm_px", "fwhm_arcsec", "sky",

@@ -17,7 +17,8 @@ from iop4d.store.database import Connection
 from iop4d.store.patterns import PatternError, pattern
 from iop4d.store.tables.columns import ASKS, Column, Kind, Listing
 
-_MOST_VALUES = 200  # of one filter
+#: Values of one filter, or of one field of an address.
+MOST_VALUES = 200
 #: The same where each value is compared with each row at some cost.
 _FEWER_VALUES = {"has": 20, "lacks": 20, "matches": 3}
 _LONGEST = 300  # characters of a value
@@ -83,7 +84,7 @@ def read_filters(listing: Listing, fields: Iterable[tuple[str, str]]) -> tuple[F
         values = found.setdefault((name, operator), [])
         if value not in values:
             values.append(value)
-        most = _FEWER_VALUES.get(operator, _MOST_VALUES)
+        most = _FEWER_VALUES.get(operator, MOST_VALUES)
         if len(values) > most:
             raise FilterError(field, f"expected {most} values at most")
     return tuple(Filter(column=listing.by_name[name], operator=operator, values=tuple(values))
