@@ -137,9 +137,8 @@ def _listed(having: Parts, chosen: store_results.Selection, limit: int,
         more, rows = len(rows) > size, rows[:size]
         # A comma stands before what is there: results may be withdrawn between two parts.
         text += "," if rows and count else ""
-        text += ",".join(
-            plain_json.dumps(row._asdict() | spectral.columns(slopes.get(row.id))
-                       | {"flag_names": quality.names(row.flags)}) for row in rows)
+        text += plain_json.fast([row._asdict() | spectral.columns(slopes.get(row.id))
+                                 | {"flag_names": quality.names(row.flags)} for row in rows])[1:-1]
         count += len(rows)
         if rows:
             after = (rows[-1].jd_mid, rows[-1].id)

@@ -11,7 +11,7 @@ from flask import Flask, Response, request
 _TYPES = ("text/html", "text/css", "text/javascript", "text/plain", "application/json",
           "image/svg+xml", "application/vnd.iop4d.curves")
 _SMALLEST = 1000  # octets: what is smaller fits into one packet
-_LEVEL = 5  # of zlib, 0 to 9
+_LEVEL = 4  # of zlib, 0 to 9
 _GZIP = 16 + zlib.MAX_WBITS
 #: Where a password is typed: a length that tells of the contents helps who guesses.
 _PLAIN = ("/sign-in",)

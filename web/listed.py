@@ -79,7 +79,7 @@ def _pieces(query: Query, limit: int, place: Place | None, *, counts: bool) -> I
         if rows and len(rows[0]) != len(names):
             rows = [{name: row[name] for name in row if name in names} for row in rows]
         text += "," if rows and count else ""
-        text += plain_json.dumps(rows, separators=(",", ":"))[1:-1]
+        text += plain_json.fast(rows)[1:-1]
         count, place, searched = count + len(rows), part.after, part.searched_to
         if place is None or count >= limit or searched is not None:
             break

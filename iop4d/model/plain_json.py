@@ -10,6 +10,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 
 def dumps(value: Any, **options: Any) -> str:
     """A value as JSON. ``options``: those of ``json.dumps``."""
@@ -17,6 +19,14 @@ def dumps(value: Any, **options: Any) -> str:
         return json.dumps(value, allow_nan=False, **options)
     except ValueError:  # a number that JSON has not, which is rare: to look at each takes longer
         return json.dumps(plain(value), allow_nan=False, **options)
+
+
+def fast(value: Any) -> str:
+    """A value of what JSON has, without spaces, in a tenth of the time: for thousands of rows."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode()
+    except TypeError:  # a number of more than 64 bits, half of a surrogate pair
+        return dumps(value, separators=(",", ":"))
 
 
 def plain(value: Any) -> Any:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any
 
+import orjson
 import peewee as pw
 
 
@@ -18,7 +19,12 @@ class JSONField(pw.TextField):
         return None if value is None else json.dumps(value, separators=(",", ":"))
 
     def python_value(self, value: str | None) -> Any:
-        return None if value is None else json.loads(value)
+        if value is None:
+            return None
+        try:
+            return orjson.loads(value)
+        except orjson.JSONDecodeError:  # what the standard library alone reads, such as NaN
+            return json.loads(value)
 
 
 def is_filled(column: JSONField) -> Any:

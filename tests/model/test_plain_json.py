@@ -39,3 +39,16 @@ def test_what_json_has_is_written_as_json_writes_it() -> None:
 def test_objects_become_what_json_has() -> None:
     assert plain_json.plain([_Point(math.nan), Role.ADMIN, Path("a/b"), {1}]) == [
         {"mag": None, "name": "BL Lac"}, "admin", "a/b", [1]]
+
+
+def test_many_rows_are_written_to_the_same_values_without_spaces() -> None:
+    rows = [{"mag": 13.412, "n": 2**53 + 1, "flags": ["edge"], "é": None, 3: (True, 1e-300)},
+            {"mag": math.nan, "at": -math.inf}]
+    text = plain_json.fast(rows)
+    assert json.loads(text, parse_constant=pytest.fail) == json.loads(plain_json.dumps(rows))
+    assert plain_json.fast([{"a": 1, "b": [1.5]}]) == '[{"a":1,"b":[1.5]}]'
+
+
+@pytest.mark.parametrize("odd", [2**70, "\ud800"])
+def test_values_that_the_fast_writer_has_not_are_written_all_the_same(odd: object) -> None:
+    assert json.loads(plain_json.fast({"of": odd, "mag": math.nan})) == {"of": odd, "mag": None}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from flask import Response, jsonify, request
+from flask import Response, request
 
+from iop4d.model import plain_json
 from iop4d.store.database import Connection
 from iop4d.store.tables import LISTINGS, Listing
 from iop4d.store.tables.listing import Query, read_query
@@ -52,4 +53,5 @@ def points(db: Connection, key: str) -> Response:
     """A light curve: the points of a source as one list for each column, the newest first."""
     name = name_of_source(db, key)
     query = _query(LISTINGS["results"], POINTS, ("source", name))
-    return jsonify({"source": name} | as_columns(query, limit_of()))
+    return Response(plain_json.fast({"source": name} | as_columns(query, limit_of())),
+                    mimetype="application/json")
