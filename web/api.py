@@ -20,7 +20,7 @@ from iop4d.model import flags as quality
 from iop4d.model import plain_json
 from iop4d.model.states import DaemonState
 from iop4d.model.units import MomentError, jd_of_text
-from iop4d.store import events, sources, spectral, summaries
+from iop4d.store import events, spectral, summaries
 from iop4d.store import results as store_results
 from iop4d.store.database import Connection, StoreUnavailableError
 from iop4d.store.status import heartbeat
@@ -31,6 +31,7 @@ from iop4d.web.context import (
     empty_overview,
     parts,
     reading,
+    source_named,
     state_of_daemon,
     whole_number,
     within,
@@ -226,10 +227,7 @@ def _bokeh_script(packed: bool) -> bytes:
 
 
 def _source(db: Connection, key: str) -> str:
-    found = sources.find(db, key)
-    if found is None:
-        abort(404, f"No source has the id or name {key}.")
-    return found[0]
+    return source_named(db, key)[0]
 
 
 def _several(name: str) -> tuple[str, ...]:

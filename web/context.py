@@ -13,8 +13,9 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 from flask import Flask, Response, abort, current_app, g, render_template, request
 
 from iop4d.config import Site
+from iop4d.model.source import Source, similar
 from iop4d.model.states import DaemonState
-from iop4d.store import requests, sources
+from iop4d.store import catalogue, requests, sources
 from iop4d.store.database import Connection, Transaction
 from iop4d.store.status import Overview, daemon_state, heartbeat, overview
 from iop4d.system.lock import is_locked
@@ -83,6 +84,17 @@ def request_of_daemon(kind: str, content: dict[str, Any]) -> int:
 
 #: The largest whole number that the database knows.
 LARGEST = 2**63 - 1
+
+
+def source_named(db: Connection, key: str) -> tuple[str, Source | None]:
+    """A source by its number or any of its names; answers 404 for none, with names like it."""
+    found = sources.find(db, key)
+    if found is None:
+        names = [name for one in catalogue.load(db).sources
+                 for name in (one.name, *one.other_names)]
+        key = key[:80]
+        abort(404, f"No source has the id or name {key}{similar(key, names) or '.'}")
+    return found
 
 
 def page_number() -> int:

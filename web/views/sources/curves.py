@@ -17,7 +17,7 @@ from iop4d.store import catalogue, changes, curves, external, flagging, results,
 from iop4d.store.database import Connection
 from iop4d.store.external_tables import ExternalTable
 from iop4d.web.auth import relax, who
-from iop4d.web.context import parts, reading, render
+from iop4d.web.context import parts, reading, render, source_named
 from iop4d.web.curves import choice as choices
 from iop4d.web.curves.answer import Curve, Mark, gathered, lines_of, packed
 from iop4d.web.curves.choice import Choice, ChoiceError, choice_of
@@ -44,18 +44,18 @@ Entries = list[tuple[str, Source | None]]
 
 @blueprint.get("/curves")
 @reading
-def page(db: Connection) -> str:
+def page(db: Connection) -> tuple[str, int]:
     """The light curves of any sources in one plot; its address has all that is chosen."""
     entries = entries_of(db)
-    choice = chosen(entries)
+    choice, wrong = chosen_for_page(entries)
     relax_for_plots()
     counts = {name: _extent(db, name).count for name, _ in entries}
-    return render(db, "curves.html", **shown(db, choice), counts=counts,
+    return render(db, "curves.html", **shown(db, choice), wrong=wrong, counts=counts,
                   count=sum(counts.values()), most=choices.MOST_SOURCES,
                   is_cut=len(set(filter(None, request.args.getlist("source")))) > len(entries)
                   == choices.MOST_SOURCES,
                   names=[source.name for source in catalogue.load(db).sources
-                         if source.kind is not SourceKind.CALIBRATOR])
+                         if source.kind is not SourceKind.CALIBRATOR]), 400 if wrong else 200
 
 
 def _extent(db: Connection, source: str) -> curves.Extent:
@@ -140,10 +140,7 @@ def _still(db: Connection, choice: Choice) -> Response:
 @reading
 def still_of_source(db: Connection, key: str) -> Response:
     """The picture of one source's light curve, at its old address."""
-    found = sources.find(db, key)
-    if found is None:
-        abort(404, f"No source has the id or name {key}.")
-    return _still(db, chosen([found]))
+    return _still(db, chosen([source_named(db, key)]))
 
 
 @blueprint.get("/fragments/points")
@@ -166,9 +163,7 @@ def entries_of(db: Connection) -> Entries:
     """The sources that the query names; unknown ones are not found."""
     entries: Entries = []
     for key in request.args.getlist("source")[: 2 * choices.MOST_SOURCES]:
-        found = sources.find(db, key) if key else None
-        if key and found is None:
-            abort(404, f"No source has the id or name {key}.")
+        found = source_named(db, key) if key else None
         if found is not None and found[0] not in dict(entries):
             entries.append(found)
     return entries[: choices.MOST_SOURCES]
@@ -177,9 +172,21 @@ def entries_of(db: Connection) -> Entries:
 def chosen(entries: Entries) -> Choice:
     """What the query asks for of some sources."""
     try:
-        choice = choice_of(request.args, tuple(name for name, _ in entries))
+        return _chosen(entries)
     except ChoiceError as error:
         abort(400, str(error))
+
+
+def chosen_for_page(entries: Entries) -> tuple[Choice, str]:
+    """The same, and what is wrong with it: a page then shows everything, and says so."""
+    try:
+        return _chosen(entries), ""
+    except ChoiceError as error:
+        return Choice(sources=tuple(name for name, _ in entries)), str(error)
+
+
+def _chosen(entries: Entries) -> Choice:
+    choice = choice_of(request.args, tuple(name for name, _ in entries))
     noons = tuple(-one.longitude_deg / 360.0 for one in telescopes_of(parts().site))
     return replace(choice, noons=noons) if noons else choice
 

@@ -27,10 +27,10 @@ from iop4d.store.database import Connection
 from iop4d.store.last_values import source_row
 from iop4d.store.results import frame_ids
 from iop4d.store.source_results import Place, ResultPage, Which
-from iop4d.web.context import reading, render
+from iop4d.web.context import reading, render, source_named
 from iop4d.web.curves.choice import ALWAYS, Choice
 from iop4d.web.policy import Access, sees
-from iop4d.web.views.sources.curves import chosen, relax_for_plots, shown
+from iop4d.web.views.sources.curves import chosen_for_page, relax_for_plots, shown
 from iop4d.web.views.sources.moved import moved_to
 
 blueprint = Blueprint("sources", __name__)
@@ -42,16 +42,14 @@ _EPISODES = 10  # of alerts
 
 @blueprint.get("/sources/<path:key>")
 @reading
-def source(db: Connection, key: str) -> str | Response:
+def source(db: Connection, key: str) -> tuple[str, int] | Response:
     """A source: its light curve, results, catalogue entry and calibrators."""
-    found = sources.find(db, key)
-    if found is None:
-        abort(404, f"No source has the id or name {key}.")
+    found = source_named(db, key)
     name, entry = found
     if (moved := moved_to(db, "sources.source", key, name)) is not None:
         return moved
     relax_for_plots()
-    choice = chosen([found])
+    choice, wrong = chosen_for_page([found])
     known = catalogue.load(db)
     targets = [one.name for one in known.sources if one.kind is SourceKind.TARGET]
     which = _which(name, choice)
@@ -65,8 +63,8 @@ def source(db: Connection, key: str) -> str | Response:
     nights = changes.kept_of(db, name, "nights", lambda: camera_nights(
         summaries.of_source(db, name, _NIGHTS)))
     own = shown(db, choice, f"{request.script_root}/sources/{quote(name)}")
-    return render(db, "source.html", name=name, entry=entry, results=results.rows,
-                  lasts=lasts,
+    page = render(db, "source.html", name=name, entry=entry, results=results.rows,
+                  lasts=lasts, wrong=wrong,
                   page=results, links=_links(results, choice), rows_address=_address(which),
                   nights=nights[::-1],
                   count=changes.kept_of(db, name, "count", lambda: sources.count(db, name)),
@@ -80,6 +78,7 @@ def source(db: Connection, key: str) -> str | Response:
                   if sees(Access.SITE) else [],
                   calibrators=known.calibrators_of(name),
                   frames=frame_ids(db, [row.id for row in results.rows]))
+    return page, 400 if wrong else 200
 
 
 def _which(name: str, choice: Choice) -> Which:

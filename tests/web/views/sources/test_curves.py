@@ -70,6 +70,28 @@ def test_what_is_none_is_said(client: FlaskClient, query: str) -> None:
         assert answer.status_code in (400, 404), path
 
 
+@pytest.mark.parametrize("path", ["/curves?source=BL%20Lac&from=yesterday&bands=R",
+                                  "/sources/BL%20Lac?from=yesterday"])
+def test_a_page_whose_address_has_a_wrong_date_says_so_and_shows_everything(
+        client: FlaskClient, path: str) -> None:
+    answer = client.get(path)
+    assert answer.status_code == 400
+    assert "from: &#39;yesterday&#39; is not a time; expected JD" in answer.text
+    assert "The whole light curve is shown." in answer.text
+    assert '<input name="from" value=""' in answer.text
+    assert 'src="/curves.svg?source=2200%2B420"' in answer.text
+
+
+@pytest.mark.parametrize("path", ["/sources/BL%20Lak", "/curves?source=BLLak",
+                                  "/api/sources/BL%20Lak/points", "/api/v1/sources/bl-lak"])
+def test_a_name_that_no_source_has_brings_those_that_are_like_it(client: FlaskClient,
+                                                                path: str) -> None:
+    answer = client.get(path)
+    assert answer.status_code == 404
+    assert "; did you mean " in answer.text
+    assert "BL Lac" in answer.text
+
+
 def test_pages_of_a_source_lead_to_its_neighbours(client: FlaskClient) -> None:
     page = client.get("/sources/BL%20Lac").text
     assert 'rel="prev" href="/sources/0716%2B714"' in page
