@@ -57,6 +57,11 @@ def spelled_once(names: Sequence[str], name: str) -> list[str]:
     return list(seen.values())[1:]
 
 
+def sentence(why: str) -> str:
+    """What an error says, as a sentence."""
+    return f"{why[:1].upper()}{why[1:]}".rstrip(".") + "."
+
+
 def jd(value: float | None) -> str:
     """A Julian date to about a second."""
     return decimal(value, 5)

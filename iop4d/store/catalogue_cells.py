@@ -112,7 +112,7 @@ def _kind(cells: Mapping[str, str]) -> SourceKind:
 def _ra(cells: Mapping[str, str]) -> float:
     ra = _angle(cells.get("ra", ""), "ra", hours=True)
     if not 0 <= ra < 360:
-        raise CatalogueError(f"ra is {cells['ra']}, expected 0 to 360 degrees")
+        raise CatalogueError(f"ra is {cells['ra']}, expected 0 to 24 hours, or 0 to 360 degrees")
     return ra
 
 
@@ -208,6 +208,8 @@ def _number(cells: Mapping[str, str], column: str) -> float:
 
 def _angle(value: str, column: str, *, hours: bool) -> float:
     """Degrees from decimal degrees or sexagesimal text (hours for right ascension)."""
+    if not value.strip():
+        raise CatalogueError(f"{column} is missing, expected degrees or sexagesimal")
     try:
         return degrees_of(value, hours=hours)
     except ValueError:

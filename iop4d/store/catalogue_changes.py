@@ -90,6 +90,8 @@ def write(tx: Transaction, new: Mapping[str, Source | None], *, act: str, subjec
     """
     was = _now(tx, new)
     saved = [source for source in new.values() if source is not None]
+    if own := [source.name for source in saved if source.name in source.calibrates]:
+        raise CatalogueError(f"{own[0]} cannot calibrate itself")
     for name, source in new.items():
         if source is None:
             tx.delete(schema.Source).where(schema.Source.name == name).execute()

@@ -42,6 +42,8 @@ _MEASURED = tuple((table, column) for table, column in _NAMED
 def checked_name(text: str) -> str:
     """A name that a source may have; raises CatalogueError."""
     name = " ".join(text.split())
+    if not name:
+        raise CatalogueError("the name is missing")
     if not canonical(name) or not name.isprintable() or "/" in name or ";" in name:
         raise CatalogueError(f"'{name}' is no name of a source; expected text without / and ;")
     if name == "*" or name.casefold().startswith("tag:"):
@@ -61,7 +63,8 @@ def uses(db: Connection, source: Source, site: Site) -> list[str]:
                      "calibrates")
     served = [one.name for one in catalogue.load(db).calibrators_of(source.name)]
     if served:
-        found.append(f"{len(served)} calibrator{'s' * (len(served) > 1)} that calibrate it: "
+        found.append(("1 calibrator that calibrates it: " if len(served) == 1 else
+                      f"{len(served)} calibrators that calibrate it: ")
                      + ", ".join(served[:5]) + " and more" * (len(served) > 5))
     return found + named_by(source, site)
 

@@ -47,7 +47,7 @@ def set_flag(tx: Transaction, ids: Sequence[int], name: str, *, note: str, by: s
 
     Raises Iop4dError for a result that is not there, and for a flag without a name.
     """
-    word = _word(name)
+    word = word_of(name)
     mark = {"name": word, "note": note.strip()[:_LONGEST_NOTE], "by": by, "at": now}
 
     def marked(marks: Marks) -> Marks:
@@ -153,7 +153,8 @@ def _tell(tx: Transaction, ids: Sequence[int], now: float) -> None:
         emit_newest(tx, list(ids), now)
 
 
-def _word(name: str) -> str:
+def word_of(name: str) -> str:
+    """A flag as it is kept; raises Iop4dError for none."""
     word = name.strip()[:_LONGEST]
     if not word:
         raise Iop4dError("a flag needs a name, such as bad or clouds")

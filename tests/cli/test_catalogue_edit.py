@@ -59,7 +59,7 @@ def test_a_source_that_nothing_needs_is_removed(site: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "needs"), [
-    ("Other", ["1 result of it", "1 calibrator that calibrate it: Star", "the rule 'r'"]),
+    ("Other", ["1 result of it", "1 calibrator that calibrates it: Star", "the rule 'r'"]),
     ("Star", ["the zero points of Target"])])
 def test_what_is_needed_is_removed_only_by_force_and_results_stay(
         site: Path, name: str, needs: list[str]) -> None:
@@ -94,7 +94,7 @@ def test_a_source_is_renamed_with_all_that_was_measured_of_it(site: Path) -> Non
     ("Target", "*", (), "rules read it as every target"),
     ("Target", "Tag:x", (), "rules read it as those of a tag"),
     ("Target", "_ _", (), "is no name of a source"),
-    ("Target", "a/b", (), "is no name of a source"), ("Target", " ", (), "is no name of a source"),
+    ("Target", "a/b", (), "is no name of a source"), ("Target", " ", (), "the name is missing"),
     ("Other", "X", ("--forget",), "is named by the rule 'r'")])
 def test_a_name_that_cannot_be_is_refused_and_nothing_is_changed(
         site: Path, old: str, new: str, words: tuple[str, ...], said: str) -> None:

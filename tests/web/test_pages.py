@@ -195,6 +195,13 @@ def test_a_locked_database_is_said_to_be_locked(
     assert client.get("/").status_code == 200
 
 
+def test_an_error_says_nothing_of_the_daemon_for_which_nothing_was_read(
+        client: FlaskClient) -> None:
+    page = client.get("/sources/nobody").text
+    assert "Not found" in page
+    assert "The daemon is" not in page
+
+
 def test_an_error_of_a_page_is_told_without_its_trace(
         filled: Site, caplog: pytest.LogCaptureFixture,
         monkeypatch: pytest.MonkeyPatch) -> None:

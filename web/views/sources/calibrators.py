@@ -169,7 +169,10 @@ def _checked(db: Connection, source: Source) -> list[tuple[str, str, int, int, l
 @blueprint.post("/sources/<path:key>/calibrators")
 def serve(key: str) -> Any:
     """Have a star calibrate a source, or no more."""
-    serves = request.form.get("act") == "include"
+    act = request.form.get("act", "")
+    if act not in ("include", "exclude"):
+        abort(400, "act: expected include or exclude")
+    serves = act == "include"
     try:
         with changing() as tx:
             source, star = known(tx, key), known(tx, request.form.get("star", ""))

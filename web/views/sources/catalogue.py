@@ -14,7 +14,7 @@ from flask import Blueprint, abort, flash, redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from iop4d.model.errors import CatalogueError
-from iop4d.model.source import Source, SourceKind
+from iop4d.model.source import SAME_ARCSEC, Source, SourceKind, arcsec_between
 from iop4d.model.states import RequestKind
 from iop4d.store import (
     audit,
@@ -40,6 +40,7 @@ from iop4d.store.database import Connection, Transaction
 from iop4d.system.lock import is_locked
 from iop4d.web.auth import who
 from iop4d.web.context import changing, parts, reading, render
+from iop4d.web.formats import sentence
 
 blueprint = Blueprint("catalogue", __name__)
 
@@ -128,6 +129,8 @@ def _page(db: Connection, source: Source | None, cells: Mapping[str, str],
         all_tags=sorted({tag for one in catalogue.load(db).sources for tag in one.tags}
                         | {tag.name for tag in parts().site.tag}),
         uses=catalogue_edit.uses(db, source, parts().site) if source else [],
+        twins=[one.name for one in catalogue.load(db).sources if source and one.name != source.name
+               and arcsec_between(one, source) < SAME_ARCSEC],
         daemon_runs=is_locked(parts().site.lock), why=request.form.get("why", ""))
 
 
@@ -290,12 +293,17 @@ def _refused(key: str | None, error: CatalogueError, field: str = "") -> tuple[s
         sent = {name: text for name, text in request.form.items()
                 if name not in ("why", "stamp", "force")}
         cells = {**(cells_of(source) if source and "ra" not in sent else {}), **sent}
-        return _page(db, source, cells, {name: _sentence(why) for name, why in wrong.items()}), (
+        return _page(db, source, cells, {name: _said(name, why) for name, why in wrong.items()}), (
             409 if isinstance(error, _ChangedMeanwhileError) else 400)
 
 
-def _sentence(why: str) -> str:
-    return f"{why[:1].upper()}{why[1:]}".rstrip(".") + "."
+def _said(column: str, why: str) -> str:
+    """What is wrong with a field, in the words of the page."""
+    if column and why.startswith(f"{column} is "):
+        label = f"magnitude in {column[4:]}" if column.startswith("mag_") else label_of(column)
+        rest = why.removeprefix(column)
+        return f"{label}{rest}." if label in ("p", "χ") else sentence(f"{label}{rest}")
+    return sentence(why)
 
 
 def _wanted(tx: Transaction, source: Source | None) -> Source:
@@ -320,6 +328,8 @@ def _wanted(tx: Transaction, source: Source | None) -> Source:
     (found,), missing = linked([found], list(catalogue.load(tx).sources))
     if missing:
         wrong["calibrates"] = f"unknown target: {missing[0].partition('calibrates ')[2]}"
+    if found.name in found.calibrates:
+        wrong["calibrates"] = f"{found.name} cannot calibrate itself"
     if wrong:
         raise WrongCellsError(wrong)
     return replace(found, id=source.id if source else 0)

@@ -11,6 +11,7 @@ from iop4d.model.errors import Iop4dError
 from iop4d.store import flagging
 from iop4d.web.auth import page_of_ours, who
 from iop4d.web.context import changing
+from iop4d.web.formats import sentence
 from iop4d.web.views.sources.curves import ids_of
 
 blueprint = Blueprint("flags", __name__)
@@ -22,7 +23,7 @@ def change() -> AnyResponse:
     try:
         said, at = _changed(request.form.get("act", ""), time.time())
     except Iop4dError as error:
-        return _answer(str(error), 400, None)
+        return _answer(sentence(str(error)), 400, None)
     return _answer(said, 200, at)
 
 
@@ -42,7 +43,7 @@ def _changed(act: str, now: float) -> tuple[str, float | None]:
             if not note:
                 raise Iop4dError("A flag needs a reason: others want to know why.")
             count = flagging.set_flag(tx, ids, form.get("flag", ""), note=note, by=by, now=now)
-            return f"{_results(count)} flagged '{form.get('flag', '').strip()}'.", now
+            return f"{_results(count)} flagged '{flagging.word_of(form.get('flag', ''))}'.", now
         if act == "clear":
             count = flagging.clear_flag(tx, ids, form.get("flag", ""), note=note, by=by, now=now)
             return f"Flag removed from {_results(count)}.", now

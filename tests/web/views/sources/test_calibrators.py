@@ -117,6 +117,13 @@ def test_a_star_is_excluded_and_used_again_with_a_row_of_who_did_it(editor: Flas
     assert f'id="star-{star.replace("+", "%2B").replace(" ", "%20")}"' in text
 
 
+def test_a_word_that_is_neither_excludes_no_star(editor: FlaskClient, site: Site) -> None:
+    answer = editor.post("/sources/BL%20Lac/calibrators", headers=OURS, data={
+        "star": "2200+420 B", "act": "x"})
+    assert answer.status_code == 400
+    assert "expected include or exclude" in answer.text
+
+
 def test_candidates_of_a_file_come_with_their_scatter_on_our_own_frames(
         editor: FlaskClient, site: Site) -> None:
     before = serving(site)

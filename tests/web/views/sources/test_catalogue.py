@@ -86,8 +86,12 @@ def test_a_change_is_saved_with_who_made_it_and_can_be_undone(own: Site,
 
 @pytest.mark.parametrize(("field", "value", "said"), [
     ("dec", "95", "Dec is 95, expected -90 to 90 degrees."),
-    ("ra", "north", "Ra is &#39;north&#39;, expected degrees or sexagesimal."),
-    ("mag_R", "99.99", "which is no magnitude of a star"),
+    ("ra", "north", "RA is &#39;north&#39;, expected degrees or sexagesimal."),
+    ("ra", "25:00:00", "RA is 25:00:00, expected 0 to 24 hours, or 0 to 360 degrees."),
+    ("dec", "", "Dec is missing, expected degrees or sexagesimal."),
+    ("chi", "400", "χ is 400, expected -180 to 360."),
+    ("calibrates", "BL Lac", "2200+420 cannot calibrate itself."),
+    ("mag_R", "99.99", "Magnitude in R is 99.99, which is no magnitude of a star"),
     ("redshift", "x", "Redshift is &#39;x&#39;, expected a number."),
     ("calibrates", "nobody", "Unknown target: nobody"),
     ("other_names", "3C 454.3", "share a name"), ("p", "5", "5.21 % is 0.0521"),
@@ -106,6 +110,17 @@ def test_a_refused_form_keeps_its_fields_and_says_which_is_wrong(
     assert source(own).note == ""
     with Database(own.database, read_only=True).read() as db:
         assert db.get(Audit, Audit.act == "edit source") is None
+
+
+def test_a_source_at_the_place_of_another_is_said_to_be_one_star_under_two_names(
+        own: Site, editor: FlaskClient) -> None:
+    new = {"kind": "target", "ra": "22:02:43.29", "dec": "+42:16:39.9"}
+    assert post(editor, "/catalogue/new", **new | {"name": "Twin"}).status_code == 303
+    for path in ("/sources/Twin/catalogue", AT):
+        assert "one star under two names" in editor.get(path).text
+    assert "one star under" not in editor.get("/sources/3C%20454.3/catalogue").text
+    missing = post(editor, "/catalogue/new", **new | {"name": " "})
+    assert "The name is missing." in missing.text
 
 
 def test_all_wrong_fields_are_named_at_once(refusing: tuple[Site, FlaskClient]) -> None:

@@ -66,7 +66,7 @@ def test_scripts_get_json_and_every_selected_result_is_flagged(own: Site) -> Non
     ({"act": "set", "flag": "bad", "note": "x"}, "Choose at least one"),
     ({"act": "set", "result": "1", "flag": "bad"}, "needs a reason"),
     ({"act": "set", "result": "1", "flag": " ", "note": "x"}, "needs a name"),
-    ({"act": "set", "result": "99999", "flag": "bad", "note": "x"}, "no result 99999"),
+    ({"act": "set", "result": "99999", "flag": "bad", "note": "x"}, "There is no result 99999"),
     ({"act": "clear", "result": "1", "flag": "bad"}, "has no flag"),
     ({"act": "undo", "at": "1.0"}, "no such change of yours"),
     ({"act": "undo", "at": "x"}, "no such change of yours"),
@@ -79,6 +79,14 @@ def test_what_cannot_be_done_is_said_and_changes_nothing(
     assert answer.status_code == 400
     assert why in answer.json["error"]
     assert flags_of(own, 1) == []
+
+
+def test_what_is_said_of_a_flag_is_what_is_kept(own: Site) -> None:
+    client = create_app(own).test_client()
+    enter(client)
+    answer = client.post("/results/flags", headers=OURS | {"Accept": "application/json"}, data={
+        "act": "set", "result": "1", "flag": "ü" * 500, "note": "x"})
+    assert answer.json["said"] == f"1 result flagged '{flags_of(own, 1)[0]}'."
 
 
 def test_viewers_and_outsiders_flag_nothing(own: Site) -> None:

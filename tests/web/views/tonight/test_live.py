@@ -118,6 +118,12 @@ def test_a_source_says_how_its_angle_turned_since_the_night_before_the_shorter_w
     assert "χ unchanged" in text_of(home(site))
 
 
+def test_the_small_curves_say_what_they_are(site: Site) -> None:
+    assert "magnitude R 2 points" in text_of(home(site))
+    polarised(site, before=170.0, now=10.0)
+    assert "magnitude R p 2 points" in text_of(home(site))
+
+
 def test_a_limit_of_the_polarisation_has_no_angle_to_turn(site: Site) -> None:
     polarised(site, before=170.0, now=10.0)
     execute(site, "UPDATE result SET p_limit = 0.06 WHERE night = ?", NIGHT)
