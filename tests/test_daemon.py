@@ -115,7 +115,7 @@ def test_bad_files_have_their_reason_and_harm_no_good_one(
         drop(path, raw)
     assert Observer(site).wait(len(taken.frames) + len(bad), seconds=90, service=service), \
         service.log()
-    state = json.loads(printed(site, "status", "--json"))
+    state = json.loads(printed(site, "status", "--all", "--json"))
     reasons = {entry["name"]: entry["reason"] for entry in state["failed"]}
     assert set(reasons) == set(bad)
     assert all(len(reason) >= len("is empty") for reason in reasons.values())
@@ -270,7 +270,7 @@ def test_it_stops_cleanly_and_leaves_no_process(taken: Taken, site: Path,
     os.kill(service.process.pid, sign)
     assert service.process.wait(40) == 0, service.log()
     assert workers_of(service.process.pid) == []
-    assert json.loads(printed(site, "status", "--json"))["daemon"]["state"] == "stopped"
+    assert json.loads(printed(site, "status", "--all", "--json"))["daemon"]["state"] == "stopped"
 
 
 def test_a_rule_that_fires_sends_one_mail(taken: Taken, tmp_path: Path) -> None:

@@ -53,14 +53,14 @@ def archives(ctx: click.Context, as_json: bool, site_after: str | None,
 
 def _states(site: Site) -> dict[str, dict[str, Any]]:
     """What a running daemon said last of each archive."""
-    from iop4d.store.status import status
+    from iop4d.store.status import daemon_of
     from iop4d.system.lock import is_locked
 
     if not has_database(site):
         return {}
     database = open_database(site, read_only=True)
     with database.read() as db:
-        daemon = status(db, time.time(), locked=is_locked(site.lock))["daemon"]
+        daemon = daemon_of(db, time.time(), locked=is_locked(site.lock))
     running = daemon["state"] in ("running", "stopping")
     return {a["name"]: a for a in daemon.get("archives", ())} if running else {}
 

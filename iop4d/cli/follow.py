@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from iop4d.cli.common import is_quiet, open_database
-from iop4d.cli.output import counted, echo, without_numbers
+from iop4d.cli.output import counted, echo
 from iop4d.model.errors import Iop4dError
 from iop4d.model.escaped import escaped
+from iop4d.model.reasons import without_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

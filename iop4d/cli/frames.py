@@ -264,7 +264,7 @@ def _list(chosen: list[tuple[int, str, str]], *, as_json: bool) -> None:
 def retry(ctx: click.Context, frames: tuple[int, ...], failed: bool, quarantined: bool,
           archive: str | None, night: str | None, dry_run: bool, as_json: bool,
           site_after: str | None, overrides_after: tuple[str, ...]) -> None:
-    """Try frames again, by their ids as 'iop4d status --json' and the page show them.
+    """Try frames again, by their ids as 'iop4d status --all' and the page show them.
 
     Their attempts are counted from the start. Raw files are untouched, and what was found before
     stands until it is replaced.

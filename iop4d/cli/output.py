@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import sys
 import textwrap
@@ -15,7 +14,6 @@ import click
 from iop4d.model import plain_json
 from iop4d.model.escaped import escaped
 
-_NUMBER = re.compile(r"\d+(\.\d+)?")
 _NARROWEST = 20  # columns that a line is wrapped to at least
 
 
@@ -49,11 +47,6 @@ def _room(*, err: bool) -> int:
     if stream.isatty() or os.environ.get("COLUMNS", "").isdigit():
         return shutil.get_terminal_size().columns
     return sys.maxsize
-
-
-def without_numbers(reason: str) -> str:
-    """A reason by which those that differ in numbers alone are one."""
-    return _NUMBER.sub("0", reason)
 
 
 def counted(count: int, noun: str) -> str:

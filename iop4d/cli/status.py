@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +11,11 @@ import click
 
 from iop4d.cli.common import Context, has_database, load, open_database, site_options
 from iop4d.cli.endings import EX_CONFIG
-from iop4d.cli.output import counted, echo, without_numbers
+from iop4d.cli.output import counted, echo
 from iop4d.model import plain_json
 from iop4d.model.errors import ConfigError
 from iop4d.model.escaped import escaped
+from iop4d.model.reasons import by_reason
 from iop4d.model.states import JobState
 from iop4d.store.kind import StoreUnavailableError
 
@@ -36,7 +36,7 @@ _USUAL: tuple[Any, ...] = (None, 0, {}, [], "closed", "events")
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
 @click.option("--all", "everything", is_flag=True,
-              help="List every frame and group, not a few of each reason.")
+              help="List every frame and group, not a few of each reason; with --json, too.")
 @click.option("--watch", type=click.FloatRange(0.5), metavar="[SECONDS]", is_flag=False,
               flag_value=2.0, default=None,
               help="Show it again every 2 s, or so many, until Ctrl-C; with --json in a line each.")
@@ -58,11 +58,11 @@ def status(ctx: click.Context, as_json: bool, everything: bool, watch: float | N
     if watch is not None:
         _watch(site, watch, as_json=as_json, everything=everything)
         return
-    state = _read(site)
+    state = _read(site, each=everything)
     if as_json:
         click.echo(plain_json.dumps(state, indent=1))
     else:
-        _show(site, state, everything=everything)
+        _show(site, state)
     if wrong is not None:
         click.echo(f"iop4d: the site file is wrong: {wrong}", err=True)
         ctx.exit(EX_CONFIG)
@@ -72,18 +72,18 @@ def status(ctx: click.Context, as_json: bool, everything: bool, watch: float | N
                      and bool(daemon.get("wrong_rules") or daemon.get("trouble")))))
 
 
-def _read(site: Site) -> dict[str, Any]:
+def _read(site: Site, *, each: bool) -> dict[str, Any]:
     from iop4d.store.status import status as read
     from iop4d.system.lock import is_locked
 
     with open_database(site, read_only=True).read() as db:
-        return read(db, time.time(), locked=is_locked(site.lock))
+        return read(db, time.time(), locked=is_locked(site.lock), each=each)
 
 
-def _show(site: Site, state: dict[str, Any], *, everything: bool) -> None:
+def _show(site: Site, state: dict[str, Any]) -> None:
     from iop4d.config.secret import exposed_secrets
 
-    for line in _lines(state, everything=everything):
+    for line in _lines(state):
         echo(escaped(line), hang=0 if line.startswith(" ") else 9)
     for exposed in exposed_secrets(site):
         echo(f"secret   {exposed}", hang=9)
@@ -94,7 +94,7 @@ def _watch(site: Site, seconds: float, *, as_json: bool, everything: bool) -> No
     """
     while True:
         try:
-            state = _read(site)
+            state = _read(site, each=everything)
         except StoreUnavailableError as error:
             click.echo(f"iop4d: {error}", err=True)
         else:
@@ -104,7 +104,7 @@ def _watch(site: Site, seconds: float, *, as_json: bool, everything: bool) -> No
                 if sys.stdout.isatty():
                     click.clear()
                 echo(f"at       {time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime())} UTC")
-                _show(site, state, everything=everything)
+                _show(site, state)
             sys.stdout.flush()
         try:
             time.sleep(seconds)
@@ -128,7 +128,7 @@ def _site(ctx: click.Context, site_after: str | None,
         return site, error
 
 
-def _lines(state: dict[str, Any], *, everything: bool) -> list[str]:
+def _lines(state: dict[str, Any]) -> list[str]:
     from iop4d.alerts.rendering import moment
     from iop4d.store.status import LIVE
 
@@ -169,14 +169,13 @@ def _lines(state: dict[str, Any], *, everything: bool) -> list[str]:
               for one in state["undelivered"]]
     lines += [f"muted    {one['of']}, until {moment(one['until'])} UTC, by {one['by']}"
               for one in state["mutes"]]
-    show = _each if everything else _by_reason
-    for title, entries in (("Failed", state["failed"]), ("Waiting", state["waiting"])):
-        if entries:
-            lines += ["", f"{title} (number for 'iop4d retry', path):"]
-            lines += show(entries, lambda one: f"{one['id']:<6} {one['path']}")
-    if state["groups"]:
+    for title, name in (("Failed", "failed"), ("Waiting", "waiting")):
+        every, few = state.get(name, []), state.get(f"{name}_by_reason", [])
+        if every or few:
+            lines += ["", f"{title} (number for 'iop4d retry', path):", *_each(every), *_few(few)]
+    if groups := state["groups"]:
         lines += ["", "Groups without polarisation, for a target or all (newest first):"]
-        lines += show(state["groups"], lambda one: str(one["group"]))
+        lines += _each(groups) if "failed" in state else _few(_grouped(groups))
     return lines
 
 
@@ -213,34 +212,42 @@ def _queue(entries: list[dict[str, Any]], *, live: bool) -> str:
 
 
 Entries = list[dict[str, Any]]
-Named = Callable[[dict[str, Any]], str]
 
 
-def _each(entries: Entries, named: Named) -> list[str]:
+def _named(entry: dict[str, Any]) -> str:
+    """A frame or a group, for a line."""
+    return str(entry["group"]) if "group" in entry else f"{entry['id']:<6} {entry['path']}"
+
+
+def _each(entries: Entries) -> list[str]:
     """Every entry with its reason."""
     return [line for entry in entries
-            for line in (f"  {entry['state']:<12} {named(entry)}", f"{'':15}{entry['reason']}")]
+            for line in (f"  {entry['state']:<12} {_named(entry)}", f"{'':15}{entry['reason']}")]
 
 
-def _by_reason(entries: Entries, named: Named) -> list[str]:
-    """The commonest reasons, each with its newest entries; reasons that differ in numbers alone
-    are one."""
-    reasons: dict[tuple[str, str], Entries] = {}
-    for entry in entries:
-        reasons.setdefault((entry["state"], without_numbers(entry["reason"])), []).append(entry)
-    common = sorted(reasons.values(), key=len, reverse=True)
-    lines = []
-    for alike in common[:_REASONS_SHOWN]:
-        newest = sorted(alike, key=lambda one: int(one["id"]), reverse=True)
-        lines.append(f"  {len(alike)} {newest[0]['state']}: {newest[0]['reason']}")
-        lines += [f"{'':6}{named(entry)}" for entry in newest[:_EXAMPLES]]
-        if len(alike) > _EXAMPLES:
-            lines.append(f"{'':6}and {len(alike) - _EXAMPLES} more")
-    if rest := common[_REASONS_SHOWN:]:
-        lines.append(f"  and {sum(map(len, rest))} for {len(rest)} more reasons")
-    if len(lines) < sum(map(len, common)) + len(common):
-        lines.append("  'iop4d status --all' lists each.")
-    return lines
+def _grouped(entries: Entries) -> Entries:
+    """Entries by their reasons, as the database gives those of frames."""
+    named = {entry["id"]: entry for entry in entries}
+    newest = sorted(entries, key=lambda one: int(one["id"]), reverse=True)
+    return [{"state": one.state, "reason": one.reason, "frames": one.count,
+             "newest": [named[id_] for id_ in one.newest]} for one in by_reason(
+                 ((one["id"], one["state"], one["reason"]) for one in newest),
+                 examples=_EXAMPLES)]
+
+
+def _few(reasons: Entries) -> list[str]:
+    """The commonest reasons, each with its newest entries."""
+    lines, is_all = list[str](), True
+    for one in reasons[:_REASONS_SHOWN]:
+        lines.append(f"  {one['frames']} {one['state']}: {one['reason']}")
+        lines += [f"{'':6}{_named(entry)}" for entry in one["newest"]]
+        if (more := one["frames"] - len(one["newest"])) > 0:
+            is_all = False
+            lines.append(f"{'':6}and {more} more")
+    if rest := reasons[_REASONS_SHOWN:]:
+        is_all = False
+        lines.append(f"  and {sum(one['frames'] for one in rest)} for {len(rest)} more reasons")
+    return lines if is_all else [*lines, "  'iop4d status --all' lists each."]
 
 
 def _daemon(daemon: dict[str, Any]) -> str:

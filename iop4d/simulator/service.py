@@ -90,7 +90,7 @@ class Observer:
     def status(self) -> dict[str, Any]:
         """The site's state."""
         return self._lasting.read(
-            lambda db: status(db, time.time(), locked=is_locked(self._lock)))
+            lambda db: status(db, time.time(), locked=is_locked(self._lock), each=True))
 
     def ended(self) -> int:
         """How many frames have met their fate."""

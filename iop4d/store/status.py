@@ -8,7 +8,7 @@ from typing import Any
 from peewee import fn
 
 from iop4d.model.states import DaemonState, FrameState, JobState
-from iop4d.store import alerts, events, groups, nodes
+from iop4d.store import alerts, events, groups, nodes, troubles
 from iop4d.store.counts import frames_by_state, jobs_by_kind_and_state
 from iop4d.store.database import Connection, Transaction
 from iop4d.store.outbox import undelivered
@@ -56,8 +56,8 @@ def daemon_state(beat: dict[str, Any], now: float, *, locked: bool) -> DaemonSta
     return DaemonState(said)
 
 
-def status(db: Connection, now: float, *, locked: bool) -> dict[str, Any]:
-    """Counts by state, the queue, the daemon, and every frame that failed with its reason.
+def daemon_of(db: Connection, now: float, *, locked: bool) -> dict[str, Any]:
+    """The daemon as its last heartbeat tells; of one that does not run, only what lasts.
 
     ``locked``: whether a process holds the site's lock.
     """
@@ -66,8 +66,19 @@ def status(db: Connection, now: float, *, locked: bool) -> dict[str, Any]:
     if last:
         last |= {"archives": archives_of(last, state),
                  "workers": last.get("workers", []) if state in LIVE else []}
+    return {**last, "state": state.value}
+
+
+def status(db: Connection, now: float, *, locked: bool, each: bool = False) -> dict[str, Any]:
+    """Counts by state, the queue, the daemon, and for which reasons how many frames failed.
+
+    ``locked``: whether a process holds the site's lock. ``each``: every frame that failed or waits,
+    with its reason, instead of how many: on a large site that takes its time.
+    """
+    troubles_of = troubles.each if each else troubles.grouped
+    end = "" if each else "_by_reason"
     return {
-        "daemon": {**last, "state": state.value},
+        "daemon": daemon_of(db, now, locked=locked),
         "nodes": [asdict(node) for node in nodes.listed(db, now)],
         "frames": frames_by_state(db),
         "queue": [{"kind": kind, "state": state, "jobs": count} for kind, state, count in
@@ -81,13 +92,11 @@ def status(db: Connection, now: float, *, locked: bool) -> dict[str, Any]:
         "undelivered": undelivered(db, now),
         "mutes": [{"of": alerts.name_of_mute(mute), "rule": mute.rule, "source": mute.source,
                    "until": mute.until, "by": mute.by} for mute in alerts.mutes(db, now)],
-        "failed": [_trouble(row) for row in
-                   db.select(Frame).where(Frame.state.in_(TROUBLE)).order_by(Frame.id)],
+        f"failed{end}": troubles_of(db, TROUBLE),
         "groups": [{"id": group.id, "group": groups.described(group), "night": group.night,
                     "state": group.state, "reason": group.reason}
                    for group in groups.without_polarisation(db, limit=_GROUPS_SHOWN)],
-        "waiting": [_trouble(row) for row in
-                    db.select(Frame).where(Frame.state == FrameState.WAITING).order_by(Frame.id)],
+        f"waiting{end}": troubles_of(db, (FrameState.WAITING,)),
     }
 
 
@@ -105,11 +114,6 @@ def _counts(db: Connection, column: Any) -> dict[str, int]:
     rows = db.select(column.model, column, fn.COUNT(column)).group_by(
         column).order_by(column).tuples()
     return {str(state): count for state, count in rows}
-
-
-def _trouble(frame: Frame) -> dict[str, Any]:
-    return {"id": frame.id, "name": frame.name, "path": frame.path, "telescope": frame.telescope,
-            "night": frame.night, "state": frame.state, "reason": frame.reason}
 
 
 def night_line(db: Connection) -> str:

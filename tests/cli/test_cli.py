@@ -134,7 +134,7 @@ def test_the_catalogue_goes_out_as_it_came_in(folder: Path, tmp_path: Path) -> N
 def test_status_of_a_site_on_which_nothing_ran(filled: Path) -> None:
     state = json.loads(iop4d("--site", filled, "status", "--json").stdout)
     assert state["daemon"] == {"state": "never"}
-    assert (state["frames"], state["failed"], state["queue"]) == ({}, [], [])
+    assert (state["frames"], state["failed_by_reason"], state["queue"]) == ({}, [], [])
     assert "has never run" in iop4d("--site", filled, "status").stdout
 
 

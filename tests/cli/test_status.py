@@ -60,7 +60,17 @@ def test_failures_are_grouped_by_their_reasons(cloudy: Path) -> None:
 def test_with_all_and_for_programs_every_frame_is_listed(cloudy: Path) -> None:
     said = status(cloudy, "--all").output
     assert sum("/raw/" in line for line in said.splitlines()) == 640
-    assert len(json.loads(status(cloudy, "--json").stdout)["failed"]) == 640
+    assert len(json.loads(status(cloudy, "--all", "--json").stdout)["failed"]) == 640
+
+
+def test_for_programs_it_is_short_too_unless_all_is_asked_for(cloudy: Path) -> None:
+    state = json.loads(status(cloudy, "--json").stdout)
+    first, *others = state["failed_by_reason"]
+    assert "failed" not in state
+    assert (first["state"], first["frames"]) == ("failed", 600)
+    assert [one["path"] for one in first["newest"]] == [
+        "/raw/599.fits", "/raw/598.fits", "/raw/597.fits"]
+    assert sum(one["frames"] for one in others) == 40
 
 
 def test_with_a_wrong_site_file_it_says_what_the_daemon_does_and_then_the_line(
