@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from iop4d import config
 from iop4d.config.redact import named
@@ -89,6 +89,17 @@ class Channel(Protocol):
         """Hand a message over for one recipient; returns once it was accepted.
 
         Raises SendError when it was not, or when that is not known.
+        """
+
+
+@runtime_checkable
+class Checked(Protocol):
+    """A channel whose server can be asked whether it would take a message. None needs to be."""
+
+    async def check(self) -> None:
+        """Connect and sign in as for a message, and send none.
+
+        Raises SendError where no message would be accepted.
         """
 
 

@@ -190,6 +190,19 @@ async def exchange(client: httpx2.AsyncClient, request: httpx2.Request, *, most:
         await response.aclose()
 
 
+async def reach(url: httpx2.URL, *, proxy: str) -> None:
+    """Connect as a request to an address does, and look at the certificate; raises one of NETWORK.
+
+    Through a proxy nothing is tried.
+    """
+    if proxy or _proxy_for(str(url)):
+        return
+    is_tls = url.scheme == "https"
+    _, writer = await asyncio.open_connection(
+        url.host, url.port or (443 if is_tls else 80), ssl=_trust() if is_tls else None)
+    writer.close()
+
+
 def network_reason(error: Exception, where: str) -> str:
     """Why no answer came, in words."""
     while isinstance(error, ExceptionGroup):

@@ -60,6 +60,17 @@ class EmailChannel:
         assert too_large is not None
         raise too_large
 
+    async def check(self) -> None:
+        """Connect, with TLS, and sign in, as before a mail; raises SendError."""
+        client = self._client()
+        try:
+            async with asyncio.timeout(self._timeout):
+                await client.connect()
+        except (aiosmtplib.SMTPException, OSError, TimeoutError, ValueError) as error:
+            raise meaning_of(error, self._where, begun=False) from error
+        finally:
+            await _hang_up(client)
+
     async def _send(self, message: EmailMessage, recipient: str) -> None:
         client = self._client()
         try:

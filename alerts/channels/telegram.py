@@ -102,6 +102,13 @@ class TelegramChannel:
                 self._note_move(recipient, chat, error.moved_to)
             raise self._send_error(error) from error
 
+    async def check(self) -> None:
+        """Ask the bot for its name, which needs its token; raises SendError."""
+        try:
+            await self.api().get_me()
+        except BotError as error:
+            raise self._send_error(error) from error
+
     async def send_text(self, chat: str, text: str, *, reply_to: int = 0) -> None:
         """Send a text to a chat, such as the answer to a command; raises SendError."""
         try:

@@ -28,6 +28,7 @@ from iop4d.alerts.channels.bot_api import (
     exchange,
     may_have_arrived,
     network_reason,
+    reach,
 )
 from iop4d.alerts.rendering import clean
 from iop4d.config.secret import secret_of
@@ -67,6 +68,17 @@ class WebhookChannel:
                             unsure=may_have_arrived(error)) from None
         if not 200 <= answer.status < 300:
             raise self._refusal(where, answer)
+
+    async def check(self) -> None:
+        """Connect, and look at the server's certificate; raises SendError. Nothing is posted, and
+        through a proxy nothing is tried."""
+        url = self._url()
+        try:
+            async with asyncio.timeout(self._timeout):
+                await reach(url, proxy=self._channel.proxy)
+        except NETWORK as error:
+            raise SendError(network_reason(error, url.host), permanent=False,
+                            channel_down=True) from None
 
     def _url(self) -> httpx2.URL:
         try:

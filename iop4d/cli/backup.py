@@ -35,7 +35,7 @@ def backup(ctx: click.Context, target: Path | None, keep: int | None, listing: b
     not in it, nor what is made from them again: masters, reduced frames, previews. Without FOLDER
     or FILE (.tar.gz) it goes to the folder of [backup].
     """
-    from iop4d.operations.backup import make, of_site
+    from iop4d.operations.backup import make, of_site, unreadable
 
     site = load(ctx, site_after, overrides_after, has_indexes=False)
     target = target or site.backups
@@ -48,6 +48,8 @@ def backup(ctx: click.Context, target: Path | None, keep: int | None, listing: b
             echo(f"{_moment(manifest.made_at)}  {path.stat().st_size / 1e6:9.1f} MB  {path}")
         if not found:
             echo(f"No backup of this site is in {target}.")
+        for bad in unreadable(target):
+            echo(f"! {bad}", err=True)
         return
     made = make(site, target, keep=site.backup.keep if keep is None else keep)
     if as_json:

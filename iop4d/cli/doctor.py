@@ -34,8 +34,9 @@ def doctor(ctx: click.Context, offline: bool, everything: bool, as_json: bool,
 
     site, wrong = _site(ctx, site_after, overrides_after)
     findings = [] if wrong is None else [fault(
-        "site file", str(wrong), "mend it; what follows is said without it")]
-    findings += examine(Surroundings(site=site, network=not offline))
+        "site file", str(wrong), "mend it; what it says of index files, archives, "
+        "channels and credentials is looked at then")]
+    findings += examine(Surroundings(site=site, network=not offline), has_site_file=wrong is None)
     bad = [one for one in findings if one.level is not Level.GOOD]
     if as_json:
         write_json(findings)

@@ -24,23 +24,30 @@ Floats = NDArray[np.float64]
 RADIUS_ARCMIN = 6.0  # about a source, less than half of the narrowest field
 _FEWEST = 8  # stars within that by which a frame is solved
 _TILE_DEG = 0.2  # a field, and how far a telescope may point beside it
+_WIDEST, _NARROWEST = 1.5, 0.05  # patterns of stars of use, of the width of a field
 _RANGE, _STARS = "kdtree_range_stars", "kdtree_data_stars"
 _INTEGERS = {"u16": "<u2", "u32": "<u4"}
 
 
-def uncovered(folders: Iterable[Path], sources: Iterable[Source]) -> tuple[list[str], list[str]]:
-    """The names of the sources whose fields no file covers; and what is wrong with which file."""
+def uncovered(folders: Iterable[Path], sources: Iterable[Source], *,
+              width_arcmin: float | None = None) -> tuple[list[str], list[tuple[Path, str]]]:
+    """The names of the sources whose fields no file covers; and what is wrong with which file.
+
+    ``width_arcmin``: of a camera's field: files whose patterns of stars are larger than it, or far
+    smaller, do not count.
+    """
     left = list(sources)
-    wrong = []
+    wrong: list[tuple[Path, str]] = []
     for path in (file for folder in folders for file in sorted(folder.glob("*.fits"))):
         try:
-            left = _left_by(path, left)
+            left = _left_by(path, left, width_arcmin)
         except (OSError, ValueError, KeyError, TypeError) as error:
-            wrong.append(f"{path}: {error or type(error).__name__}")
+            said = error.strerror if isinstance(error, OSError) else ""
+            wrong.append((path, str(said or error or type(error).__name__)))
     return [source.name for source in left], wrong
 
 
-def _left_by(path: Path, sources: list[Source]) -> list[Source]:
+def _left_by(path: Path, sources: list[Source], width_arcmin: float | None) -> list[Source]:
     """Those of some sources whose fields a file does not cover."""
     # What astropy warns of is said here, with the file's name.
     with (warnings.catch_warnings(action="ignore", category=AstropyUserWarning),
@@ -51,6 +58,8 @@ def _left_by(path: Path, sources: list[Source]) -> list[Source]:
         if not sources:
             return []
         header = file[0].header
+        if width_arcmin is not None and not _is_seen(header, width_arcmin):
+            return sources
         tile, nside = int(header["HEALPIX"]), int(header["HPNSIDE"])
         if nside > 0 and tile >= 0:
             return [source for source in sources if tile not in tiles_within(
@@ -59,6 +68,12 @@ def _left_by(path: Path, sources: list[Source]) -> list[Source]:
     limit = 2.0 * np.sin(np.radians(RADIUS_ARCMIN / 60.0) / 2.0)
     return [source for source in sources if np.count_nonzero(
         np.linalg.norm(stars - _unit(source), axis=1) < limit) < _FEWEST]
+
+
+def _is_seen(header: Any, width_arcmin: float) -> bool:
+    """Whether a camera sees patterns of stars of the size that a file has."""
+    smallest, largest = (np.degrees(float(header[name])) * 60.0 for name in ("SCALE_L", "SCALE_U"))
+    return bool(smallest < width_arcmin * _WIDEST and largest > width_arcmin * _NARROWEST)
 
 
 def _stars(file: Any) -> Floats:

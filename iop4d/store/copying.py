@@ -55,6 +55,8 @@ def save(source: Database, path: Path) -> None:
     """Write everything of a database, as of one moment, into a new file of SQLite, while others
     write. Sessions of browsers are left out: they end."""
     with source.read():
+        if lacking := source.kind.missing():  # the copy would have it, and nothing in it
+            raise Iop4dError(f"the database {source.place} is damaged: {lacking[0]}")
         if not source.kind.save_as(path):
             target = Database(FilePlace(path))
             try:

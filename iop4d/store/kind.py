@@ -104,3 +104,10 @@ class Kind(Protocol):
 
     def wrong(self) -> list[str]:
         """What the database says is wrong with itself; empty where all is well."""
+
+    def missing(self) -> list[str]:
+        """Tables and columns of this version that are not there, in words; none where the tables
+        are those of another version."""
+
+    def forbidden(self) -> list[str]:
+        """What the server lets this role not do of what its connection is for, in words."""

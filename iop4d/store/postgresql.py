@@ -47,8 +47,8 @@ _PREPARED = "the database is being prepared"
 _STATES = {"42P01": _PREPARED, "3F000": _PREPARED,
            "55P03": "the database is locked by another program",
            "53100": "the disk is full: the database server cannot write",
-           "25006": "the database cannot be written by this account",
-           "42501": "the database cannot be written by this account"}
+           "25006": "the database cannot be written by this account"}
+_NO_RIGHT = "42501"  # the server says to which table
 #: What a server answers that lets no one in, such as a wrong password, and what passes by itself.
 #: (The driver has no code of an error for a connection that was not made.)
 _REFUSED = re.compile(r"\bFATAL:")
@@ -80,6 +80,7 @@ class Postgresql:
         self.node = node
         self._claim: Any = None
         self._leads = False
+        self._reads_only = read_only
         self.db: pw.Database = _Server(url, password, read_only=read_only, busy_s=busy_s)
 
     def sql(self, text: str) -> str:
@@ -251,6 +252,8 @@ class Postgresql:
         state = next((one.sqlstate for one in (error.__context__, error.__cause__, *error.args)
                       if isinstance(one, psycopg.Error)), None) or ""
         text = " ".join(str(error).split())
+        if state == _NO_RIGHT:
+            return StoreUnavailableError(f"the database server refuses: {text}")
         if state in _STATES:
             return StoreUnavailableError(_STATES[state], absent=_STATES[state] == _PREPARED)
         if not isinstance(error, pw.OperationalError | pw.InterfaceError) or not self._is_gone():
@@ -292,11 +295,43 @@ class Postgresql:
             "SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid "
             "JOIN pg_namespace n ON n.oid = c.relnamespace "
             "WHERE n.nspname = current_schema() AND NOT i.indisvalid").fetchall()
-        there = {name for (name,) in self.db.execute_sql(
-            "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()").fetchall()}
-        return [f"the index {name} is not valid" for (name,) in broken] + [
-            f"the table {name} is missing" for table in TABLES
-            if (name := table._meta.table_name) not in there]
+        return [f"the index {name} is not valid" for (name,) in broken] + self.missing()
+
+    def missing(self) -> list[str]:
+        """By the names of the tables and columns of this version."""
+        if self.version() not in (0, SCHEMA_VERSION):
+            return []
+        there = {(table, column) for table, column in self.db.execute_sql(
+            "SELECT c.relname, a.attname FROM pg_attribute a "
+            "JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace "
+            "WHERE n.nspname = current_schema() AND a.attnum > 0 AND NOT a.attisdropped"
+            ).fetchall()}
+        tables = {table for table, _ in there}
+        found = []
+        for table in TABLES:
+            name = table._meta.table_name
+            if name not in tables:
+                found.append(f"the table {name} is missing")
+            else:
+                found += [f"the column {field.column_name} of the table {name} is missing"
+                          for field in table._meta.sorted_fields
+                          if (name, field.column_name) not in there]
+        return found
+
+    def forbidden(self) -> list[str]:
+        """Of the tables and their counters, as the server judges."""
+        rights = ("SELECT",) if self._reads_only else ("SELECT", "INSERT", "UPDATE", "DELETE")
+        refused = [(right, name) for right in rights for (name,) in self.db.execute_sql(
+            "SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+            "WHERE n.nspname = current_schema() AND c.relkind = 'r' "
+            "AND NOT has_table_privilege(c.oid, %s) ORDER BY c.relname", (right,)).fetchall()]
+        if not self._reads_only:
+            refused += [("USAGE", name) for (name,) in self.db.execute_sql(
+                "SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+                "WHERE n.nspname = current_schema() AND c.relkind = 'S' "
+                "AND NOT has_sequence_privilege(c.oid, 'USAGE') ORDER BY c.relname").fetchall()]
+        (role,) = self.db.execute_sql("SELECT current_user").fetchone()
+        return [f"the role {role} has not the right {right} on {name}" for right, name in refused]
 
 
 class _Server(pw.PostgresqlDatabase):  # type: ignore[misc]

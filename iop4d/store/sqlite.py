@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -25,6 +25,10 @@ _SHARED = 65536  # bytes free that SQLite needs to share memory between processe
 _MOST_WRONG = 20  # faults of a file that are named
 _FIXED = {44: 6, 50: 7, 51: 3}
 
+#: What SQLite says of missing rights, in words.
+_RIGHTS = {"readonly": "the database cannot be written by this account",
+           "unable to open": "the database cannot be opened by this account: it may not read the "
+                             "file, or not write beside it"}
 #: Rights of the database's files.
 PRIVATE = 0o600
 GROUP_READS = 0o640
@@ -135,8 +139,8 @@ class Sqlite:
             return StoreUnavailableError("the database is locked by another program")
         if "full" in text or ("I/O" in text and _is_full(self._path.parent)):
             return StoreUnavailableError("the disk is full: the database cannot be written")
-        if "readonly" in text:
-            return StoreUnavailableError("the database cannot be written by this account")
+        if said := next((said for words, said in _RIGHTS.items() if words in text), ""):
+            return StoreUnavailableError(said)
         if "not a database" in text or "malformed" in text:
             return StoreUnavailableError(
                 f"the database is damaged ({text}): stop the daemon, and restore the newest "
@@ -187,7 +191,25 @@ class Sqlite:
             return [str(error)]  # worse than what the check itself would name
         return [text for text in found if text != "ok"] + [
             f"a row of {table} refers to one of {parent} that is not there"
-            for table, _, parent, _ in lost]
+            for table, _, parent, _ in lost] + self.missing()
+
+    def missing(self) -> list[str]:
+        """By the tables and columns of a new file; an index that is not there is made at once by
+        whatever writes."""
+        if self.version() != SCHEMA_VERSION:
+            return []
+        there = _columns(self.db.execute_sql)
+        tables = {table for table, _ in there}
+        return [f"the table {name} is missing"
+                for name in dict.fromkeys(table for table, _ in _columns_of_new())
+                if name not in tables] + [
+            f"the column {column} of the table {table} is missing"
+            for table, column in _columns_of_new()
+            if table in tables and (table, column) not in there]
+
+    def forbidden(self) -> list[str]:
+        """Nothing: the rights of a file are the kernel's to say."""
+        return []
 
 
 def is_empty(path: Path) -> bool:
@@ -268,6 +290,26 @@ def _ddl() -> tuple[str, ...]:
             assert not values, text
             parts.append(text)
     return tuple(parts)
+
+
+def _columns(run: Callable[[str], Any]) -> list[tuple[str, str]]:
+    """Every table of a file with each of its columns."""
+    found = run("SELECT m.name, c.name FROM sqlite_master AS m "
+                "JOIN pragma_table_info(m.name) AS c WHERE m.type = 'table' "
+                "AND m.name NOT LIKE 'sqlite_%' ORDER BY m.rowid, c.cid").fetchall()
+    return [(str(table), str(column)) for table, column in found]
+
+
+@cache
+def _columns_of_new() -> tuple[tuple[str, str], ...]:
+    """The same of a new file."""
+    memory = pw.sqlite3.connect(":memory:")
+    try:
+        for statement in _ddl():
+            memory.execute(statement)
+        return tuple(_columns(memory.execute))
+    finally:
+        memory.close()
 
 
 _NOTE = ("INSERT INTO resultchange (result, source, band, token) "

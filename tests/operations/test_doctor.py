@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import socket
-from collections.abc import Iterator
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
@@ -21,7 +20,7 @@ from iop4d.fields.coverage import uncovered
 from iop4d.model.source import Source, SourceKind
 from iop4d.operations import backup
 from iop4d.operations.doctor import data, folders
-from iop4d.operations.doctor.findings import Finding, Level, Surroundings
+from iop4d.operations.doctor.findings import Level, Surroundings
 from iop4d.operations.doctor.run import CHECKS, examine
 from iop4d.simulator.sky import index_folder
 from iop4d.store import catalogue, disk_history
@@ -29,84 +28,9 @@ from iop4d.store.database import Database
 from iop4d.store.schema import Frame, Master, Measurement, Outbox
 from iop4d.store.schema import Source as SourceRow
 from iop4d.store.status import beat
-from iop4d.system.lock import SiteLock
 from iop4d.system.units import units
 from iop4d.triggers import broker
-
-NOW = 1.8e9
-DAY = 86400.0
-SITE = """\
-[astrometry]
-index = ["{index}"]
-[[archive]]
-name = "T090"
-path = "raw/T090"
-[[archive]]
-name = "away"
-path = "raw/away"
-[[channel]]
-name = "mail"
-to = ["a@example.org"]
-host = "127.0.0.1"
-port = {port}
-tls = "tls"
-user = "u"
-password_file = "password"
-[[rule]]
-name = "bright"
-source = "3C345"
-condition = "mag < 13"
-channels = ["mail"]
-"""
-
-
-class Lab:
-    """A sound site, with a daemon that runs as far as anybody can see."""
-
-    def __init__(self, root: Path, port: int) -> None:
-        self.root = root
-        for name in ("raw/T090/2026-01-01", "raw/away", "masters", "proc/sys/fs/inotify", "units"):
-            (root / name).mkdir(parents=True)
-        self.limit = root / "proc/sys/fs/inotify/max_user_watches"
-        self.limit.write_text("1000")
-        self.write_site(SITE.format(index=index_folder(), port=port))
-        (root / "password").write_text("canary")
-        (root / "password").chmod(0o600)
-        self.database = Database(root / "iop4d.db")
-        with self.database.write() as tx:
-            catalogue.save(tx, [
-                Source(name="3C345", ra_deg=250.745, dec_deg=39.810, kind=SourceKind.TARGET,
-                       calibrates=(), magnitudes={}),
-                Source(name="3C345 A", ra_deg=250.75, dec_deg=39.82, kind=SourceKind.CALIBRATOR,
-                       calibrates=("3C345",), magnitudes={"R": (15.0, 0.02)})])
-            beat(tx, {"state": "running", "beat_at": NOW - 1, "pid": 1, "archives": [],
-                      "version": metadata.version("iop4d")})
-            for day in range(5):
-                disk_history.note(tx, NOW - (4 - day) * DAY, 100 * 10**9)
-        backup.make(load_site(root), root / "backups", now=NOW - DAY)
-        self.lock = SiteLock(root / "iop4d.lock")
-        self.free = 100 * 10**9
-
-    def write_site(self, text: str) -> None:
-        (self.root / "iop4d.toml").write_text(text)
-
-    def around(self) -> Surroundings:
-        return Surroundings(
-            site=load_site(self.root, has_indexes=False, skip_wrong_rules=True),
-            clock=lambda: NOW, free=lambda _: self.free, is_clock_kept=lambda: True,
-            proc=self.root / "proc", unit_folders=(self.root / "units",))
-
-    def bad(self) -> list[Finding]:
-        return [one for one in examine(self.around()) if one.level is not Level.GOOD]
-
-
-@pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Lab]:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        made = Lab(tmp_path / "site", server.getsockname()[1])
-        yield made
-        made.lock.close()
-        made.database.close()
+from tests.operations.sound_site import DAY, NOW, Lab
 
 
 def test_a_sound_site_has_nothing_wrong(lab: Lab) -> None:
@@ -151,7 +75,7 @@ def test_each_of_ten_planted_troubles_is_named_with_what_to_do(
         "credentials": "password", "inotify": "the kernel lets 3", "disk": "no new work starts",
         "backups": "no backup", "units": "/gone/python", "versions": "numpy",
         "index files": "Far away", "catalogue": "Far away",
-        "clock": "60 minutes in the future", "files": "b.fits"}
+        "clock": "1 h in the future", "files": "b.fits"}
     found = lab.bad()
     for check, words in planted.items():
         named = [one for one in found if one.check == check and words in one.what]
@@ -178,10 +102,7 @@ def test_each_of_ten_other_troubles_is_named_with_what_to_do(
     (root / "logs").mkdir()
     forbidden, other_disk, read_only = root / "logs", tmp_path / "far", root / "reduced"
     monkeypatch.setattr(folders, "_is_read_only", lambda path: path == read_only)
-    real = os.access
-    monkeypatch.setattr(os, "access", lambda path, mode: path != forbidden and real(path, mode))
     monkeypatch.setattr(folders, "_device", {other_disk: 2, read_only: 3}.get)
-    monkeypatch.setattr(folders, "kind_of", lambda _: "nfs4")
     (newest,) = (root / "backups").iterdir()
     os.truncate(backup.make(load_site(root), root / "backups", now=NOW - DAY / 2).path, 500)
     lab.limit.with_name("max_user_instances").write_text("2")
@@ -192,8 +113,10 @@ def test_each_of_ten_other_troubles_is_named_with_what_to_do(
         catalogue.save(tx, [Source(name="Lonely", ra_deg=250.745, dec_deg=39.9, calibrates=(),
                                    kind=SourceKind.TARGET, magnitudes={})])
         beat(tx, {"state": "running", "beat_at": NOW - 9000, "pid": 1, "archives": []})
-    around = replace(lab.around(), free=lambda path: 10**6 if path == other_disk else lab.free,
-                     is_clock_kept=lambda: False)
+    around = replace(
+        lab.around(), free=lambda path: 10**6 if path == other_disk else lab.free,
+        may=lambda path, rights: path != forbidden and os.access(path, rights),
+        kind_of=lambda _: "nfs4", is_clock_kept=lambda: False)
     found = [one for one in examine(around) if one.level is not Level.GOOD]
     for check, words in {
             "index files": f"{cut}: it is cut short", "archives": "far: ",

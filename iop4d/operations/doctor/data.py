@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import math
+import os
+import shlex
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from iop4d.config import Site
+from iop4d.config.store import FilePlace
 from iop4d.fields.coverage import uncovered
-from iop4d.model.source import Catalogue, SourceKind
+from iop4d.instruments.discovery import find_instruments
+from iop4d.model.source import Catalogue, Source, SourceKind
 from iop4d.model.states import DaemonState
 from iop4d.operations import archive
 from iop4d.operations.archive import BackupError
 from iop4d.operations.backup import of_site, unreadable
-from iop4d.operations.doctor.findings import Finding, Surroundings, fault, good, warning
+from iop4d.operations.doctor.findings import (
+    Finding,
+    Surroundings,
+    fault,
+    good,
+    is_folder,
+    warning,
+)
 from iop4d.store import catalogue, files
 from iop4d.store.database import Database, is_there
 from iop4d.store.kind import StoreUnavailableError
@@ -89,8 +102,35 @@ def store(around: Surroundings) -> Iterator[Finding]:
         yield fault(_STORE, f"{site.database}: {text}",
                     "stop the daemon, and restore the newest backup that is sound: iop4d backup "
                     "--list, iop4d restore")
-    if not wrong:
+    refused = list(_refused(around, database))
+    for text, do in refused[:_NAMED]:
+        yield fault(_STORE, text, do)
+    if not wrong and not refused:
         yield good(_STORE, f"{site.database} is whole")
+
+
+def _refused(around: Surroundings, reader: Database) -> Iterator[tuple[str, str]]:
+    """What this account may not do with the database, and what to do about it."""
+    place = around.site.database
+    if isinstance(place, FilePlace):
+        files = (place.path, *(place.path.with_name(place.path.name + end)
+                               for end in ("-wal", "-shm")))
+        closed = [str(file) for file in files
+                  if file.exists() and not around.may(file, os.R_OK | os.W_OK)]
+        if closed:
+            yield (f"this account may not write {', '.join(closed)}: nothing can be stored",
+                   "was a command run as another account, such as root? chown them to that of the "
+                   f"daemon; else: chmod u+w {shlex.join(closed)}")
+        return
+    do = "GRANT it, as the owner of the tables ('iop4d docs postgresql')"
+    with reader.read():
+        yield from ((text, do) for text in reader.kind.forbidden())
+    writer = Database(place, prepare=False)
+    try:
+        with writer.read():
+            yield from ((text, do) for text in writer.kind.forbidden())
+    finally:
+        writer.close()
 
 
 def targets(around: Surroundings) -> Iterator[Finding]:
@@ -150,18 +190,61 @@ def index_files(around: Surroundings) -> Iterator[Finding]:
         yield fault(_INDEX, "[astrometry] index names no folder: no frame gets a magnitude",
                     "iop4d index DIR, and name it in the site file ('iop4d docs indexes')")
         return
-    for folder in site.astrometry.index:
-        if not folder.is_dir():
-            yield fault(_INDEX, f"the folder {folder} of [astrometry] index is not there",
-                        "mount it, or make it with: iop4d index DIR")
+    bad = list(_unreadable_indexes(around))
+    yield from bad
+    if bad:  # what they cover is not known
+        return
     left, wrong = uncovered(site.astrometry.index, sources)
-    for text in wrong[:_NAMED]:
-        yield fault(_INDEX, f"an index file cannot be read: {text}", "make or fetch it again")
+    for path, text in wrong[:_NAMED]:
+        yield fault(_INDEX, f"an index file cannot be read: {path}: {text}",
+                    "make or fetch it again")
     if left:
         yield warning(_INDEX, f"no index file covers the fields of {_some(left)}",
                       "iop4d index DIR --fetch 5200, or --stars FILE ('iop4d docs indexes')")
     elif not wrong:
         yield good(_INDEX, f"the fields of all {len(sources)} sources are covered")
+    yield from _of_wrong_scale(site, [one for one in sources if one.name not in left])
+
+
+def _unreadable_indexes(around: Surroundings) -> Iterator[Finding]:
+    for folder in around.site.astrometry.index:
+        if not is_folder(folder):
+            yield fault(_INDEX, f"the folder {folder} of [astrometry] index is not there, or this "
+                        "account may not enter the folders above it",
+                        "mount it, or make it with: iop4d index DIR")
+        elif not around.may(folder, os.R_OK | os.X_OK):
+            yield fault(_INDEX, f"this account may not read the folder {folder} of [astrometry] "
+                        "index: no frame gets a magnitude",
+                        "give the account of the daemon the right to read it")
+        else:
+            closed = [file for file in sorted(folder.glob("*.fits"))
+                      if not around.may(file, os.R_OK)]
+            if closed:
+                yield fault(_INDEX, f"this account may not read {len(closed)} index files, such "
+                            f"as {closed[0]}",
+                            "give the account of the daemon the right to read them")
+
+
+def _of_wrong_scale(site: Site, sources: list[Source]) -> Iterator[Finding]:
+    """Whether the files that cover a field have patterns of stars of a size that a camera sees."""
+    if not sources:
+        return
+    with Database(site.database, read_only=True).read() as db:
+        seen = files.newest_formats(db)
+    scales = {one.name: one.scale_arcsec
+              for one in find_instruments(site.camera, site.polarimeter)}
+    fields = {name: max(scales.get(name, math.nan) * binning * size / 60.0
+                        for binning, size in formats) for name, formats in seen.items()}
+    for name, width in fields.items():
+        if not math.isfinite(width):
+            continue
+        left, _ = uncovered(site.astrometry.index, sources, width_arcmin=width)
+        if left:
+            yield warning(_INDEX, f"{name} sees {width:.1f} arcmin, and the index files of the "
+                          f"fields of {_some(left)} have patterns of stars of other sizes alone: "
+                          "its frames are not found by them",
+                          f"iop4d index DIR with --scales {width / 8:.1f}-{width:.1f}, "
+                          "or files of such a series ('iop4d docs indexes')")
 
 
 def backups(around: Surroundings) -> Iterator[Finding]:

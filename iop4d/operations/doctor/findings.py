@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import shutil
 import sys
 import time
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from iop4d.archives.mounts import kind_of
 from iop4d.config import Site
 
 _TIME_ERROR = 5  # what adjtimex(2) answers while nothing keeps the clock right
@@ -61,17 +63,29 @@ def is_clock_kept() -> bool | None:
     return None if state < 0 else state != _TIME_ERROR
 
 
+def is_folder(path: Path) -> bool:
+    """Whether there is a folder, as far as this account may know."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
 @dataclass(frozen=True, kw_only=True)
 class Surroundings:
     """The site and its machine, as checks look at them.
 
     ``network``: whether servers may be asked. ``free``: bytes free on the disk of a folder.
+    ``may``: whether this account has some rights of ``os.access``. ``kind_of``: the file system
+    that a path is on.
     """
 
     site: Site
     network: bool = True
     clock: Callable[[], float] = time.time
     free: Callable[[Path], int] = lambda path: shutil.disk_usage(path).free
+    may: Callable[[Path, int], bool] = os.access
+    kind_of: Callable[[Path], str] = kind_of
     is_clock_kept: Callable[[], bool | None] = is_clock_kept
     proc: Path = Path("/proc")
     executable: Path = Path(sys.executable)

@@ -7,10 +7,17 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from iop4d.archives.mounts import is_network, kind_of
+from iop4d.archives.mounts import is_network
 from iop4d.config import FolderArchive
 from iop4d.model.units import span_text, utc_of_unix
-from iop4d.operations.doctor.findings import Finding, Surroundings, fault, good, warning
+from iop4d.operations.doctor.findings import (
+    Finding,
+    Surroundings,
+    fault,
+    good,
+    is_folder,
+    warning,
+)
 from iop4d.store import disk_history
 from iop4d.store.database import Database, is_there
 from iop4d.store.status import heartbeat
@@ -19,9 +26,10 @@ _DISK, _CLOCK, _WATCHES = "disk", "clock", "inotify"
 _INOTIFY = "anon_inode:inotify"  # a file of a process, as proc(5) names it
 _DAY = 86400.0
 _SOON = 30.0  # days within which a disk that fills is worth a warning
+_NOW = 3.0  # and within which it is a fault: a weekend
 _FEW_INODES = 0.02  # of all
 _RECENT = 7 * _DAY  # for which it is said that the clock was set
-_AHEAD = 120.0  # seconds by which a time may be ahead of the clock
+_AHEAD = 10.0  # seconds by which a time may be ahead of the clock
 _NEARLY = 0.9  # of the limit
 
 
@@ -58,8 +66,12 @@ def _trend(around: Surroundings, free: int, do: str) -> Iterator[Finding]:
     if a_day is None:
         yield good(_DISK, "no trend yet: a daemon that runs notes the room once a day")
     elif a_day < 0 and free / -a_day < _SOON:
-        yield warning(_DISK, f"it loses {-a_day / 1e9:.2f} GB a day, and is full in "
-                      f"{free / -a_day:.0f} days", do)
+        least = around.site.daemon.min_free_gb * 1e9
+        works = max(free - least, 0.0) / -a_day
+        kind = fault if works < _NOW else warning
+        yield kind(_DISK, f"it loses {-a_day / 1e9:.2f} GB a day: no new work starts in "
+                   f"{works:.0f} days ([daemon] min_free_gb), and it is full in "
+                   f"{free / -a_day:.0f} days", do)
     else:
         yield good(_DISK, f"its room changes by {a_day / 1e9:+.2f} GB a day")
 
@@ -78,7 +90,7 @@ def clock(around: Surroundings) -> Iterator[Finding]:
         beaten, moved = float(beat.get("beat_at") or 0.0), beat.get("clock_set")
         if beaten > now + _AHEAD:
             found += 1
-            yield fault(_CLOCK, f"the daemon's last heartbeat is {(beaten - now) / 60:.0f} minutes "
+            yield fault(_CLOCK, f"the daemon's last heartbeat is {span_text(round(beaten - now))} "
                         "in the future: the clock was set back, or differs between machines", mend)
         if moved and abs(now - moved["at"]) < _RECENT:
             found += 1
@@ -95,7 +107,7 @@ def watches(around: Surroundings) -> Iterator[Finding]:
     """Whether the kernel lets all folders of the archives be watched."""
     folders = [archive.path for archive in around.site.archive
                if isinstance(archive, FolderArchive) and not archive.polling
-               and archive.path.is_dir() and not is_network(kind_of(archive.path))]
+               and is_folder(archive.path) and not is_network(around.kind_of(archive.path))]
     try:
         limit = int((around.proc / "sys/fs/inotify/max_user_watches").read_text())
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""What the site needs of others: secrets that only it can read, archives, channels."""
+"""What the site needs of others: secrets that only it can read, archives, a broker."""
 
 from __future__ import annotations
 
@@ -9,27 +9,21 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from iop4d.archives.session import RemoteError, connect
 from iop4d.config import FolderArchive, ServerArchive, SftpArchive
-from iop4d.config.channel import Channel, EmailChannel, TelegramChannel, WebhookChannel
 from iop4d.config.secret import Secret, secrets_of
 from iop4d.config.store import FilePlace
 from iop4d.model.errors import ConfigError
 from iop4d.operations.doctor.findings import Finding, Surroundings, fault, good, warning
 from iop4d.store.database import Database, is_there
-from iop4d.store.outbox import undelivered
 from iop4d.store.status import LIVE, daemon_state, heartbeat
 from iop4d.system.lock import is_locked
 from iop4d.system.units import credential_files
 from iop4d.triggers import broker
 
-_SECRETS, _ARCHIVES, _CHANNELS = "credentials", "archives", "channels"
-_TRIGGERS = "triggers"
+_SECRETS, _ARCHIVES, _TRIGGERS = "credentials", "archives", "triggers"
 _WITHIN = 20.0  # seconds in which a server must answer
-_REACHED = 5.0  # seconds in which a connection must be made
-_PORTS = {"http": 80, "https": 443}
 
 
 def credentials(around: Surroundings) -> Iterator[Finding]:
@@ -105,7 +99,7 @@ def archives(around: Surroundings) -> Iterator[Finding]:
     """Whether each can be read."""
     for archive in around.site.archive:
         if isinstance(archive, FolderArchive):
-            yield _folder(archive)
+            yield _folder(archive, around)
         elif around.network:
             yield asyncio.run(_server(archive))
         else:
@@ -115,14 +109,23 @@ def archives(around: Surroundings) -> Iterator[Finding]:
                       "add an [[archive]] section to the site file ('iop4d docs archives')")
 
 
-def _folder(archive: FolderArchive) -> Finding:
-    if not archive.path.is_dir():
-        return fault(_ARCHIVES, f"{archive.name}: {archive.path} is not there",
+def _folder(archive: FolderArchive, around: Surroundings) -> Finding:
+    path = archive.path
+    try:
+        is_there, is_folder = path.exists(), path.is_dir()
+    except OSError as error:
+        return fault(_ARCHIVES, f"{archive.name}: {path} cannot be reached: {error.strerror}",
+                     "give the account of the daemon the right to enter the folders above it")
+    if not is_there:
+        return fault(_ARCHIVES, f"{archive.name}: {path} is not there",
                      "mount it, or mend the key path of the archive")
-    if not os.access(archive.path, os.R_OK | os.X_OK):
-        return fault(_ARCHIVES, f"{archive.name}: this account may not read {archive.path}",
+    if not is_folder:
+        return fault(_ARCHIVES, f"{archive.name}: {path} is a file, not a folder",
+                     "mend the key path of the archive: it is the folder in which frames appear")
+    if not around.may(path, os.R_OK | os.X_OK):
+        return fault(_ARCHIVES, f"{archive.name}: this account may not read {path}",
                      "give the account of the daemon the right to read it")
-    return good(_ARCHIVES, f"{archive.name}: {archive.path} can be read")
+    return good(_ARCHIVES, f"{archive.name}: {path} can be read")
 
 
 async def _server(archive: ServerArchive) -> Finding:
@@ -137,27 +140,6 @@ async def _server(archive: ServerArchive) -> Finding:
         return fault(_ARCHIVES, f"{archive.name}: {archive.host} did not answer within "
                      f"{_WITHIN:g} s", "is the network there? ask whoever runs the server")
     return good(_ARCHIVES, f"{archive.name}: {archive.host} lets us in")
-
-
-def channels(around: Surroundings) -> Iterator[Finding]:
-    """Whether messages get out."""
-    site, found = around.site, 0
-    if is_there(site.database):
-        with Database(site.database, read_only=True).read() as db:
-            for one in undelivered(db, around.clock()):
-                found += 1
-                name = one["channel"]
-                yield fault(_CHANNELS, f"{name}: {one['messages']} messages are undelivered: "
-                            f"{one['reason']}", f"iop4d channels test {shlex.quote(name)}")
-    for channel in site.channel if around.network else ():
-        if (place := _place(channel)) and (why := asyncio.run(_unreachable(*place))):
-            found += 1
-            yield fault(_CHANNELS, f"{channel.name}: {place[0]}, port {place[1]}, cannot be "
-                        f"reached: {why}", "is the server right, and does a firewall let it pass?")
-    if not found:
-        said = "can be reached" if around.network else "were not tried (--offline)"
-        yield good(_CHANNELS, f"{len(site.channel)} channels {said}; none has messages undelivered"
-                   if site.channel else "the site has none: no person is notified")
 
 
 def triggers(around: Surroundings) -> Iterator[Finding]:
@@ -184,28 +166,3 @@ def triggers(around: Surroundings) -> Iterator[Finding]:
         yield good(_TRIGGERS, f"{len(site.triggers.topics)} topics: "
                    + (f"{said.get('state')}, {said.get('received')} received" if said else
                       "the daemon listens to them when it runs"))
-
-
-def _place(channel: Channel) -> tuple[str, int] | None:
-    """Host and port of what a channel sends to; None where that cannot be told, or goes through a
-    proxy."""
-    if isinstance(channel, EmailChannel):
-        return channel.host, channel.port
-    if isinstance(channel, TelegramChannel | WebhookChannel) and not channel.proxy:
-        parts = urlsplit(channel.api_url if isinstance(channel, TelegramChannel) else channel.url)
-        if parts.hostname:
-            return parts.hostname, parts.port or _PORTS.get(parts.scheme, 443)
-    return None
-
-
-async def _unreachable(host: str, port: int) -> str:
-    """Why no connection is made; empty where one is."""
-    try:
-        async with asyncio.timeout(_REACHED):
-            _, writer = await asyncio.open_connection(host, port)
-    except TimeoutError:
-        return f"no answer within {_REACHED:g} s"
-    except OSError as error:
-        return error.strerror or str(error)
-    writer.close()
-    return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import re
 import shlex
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 
 from iop4d import __version__
 from iop4d.model.errors import Iop4dError
@@ -25,6 +27,10 @@ _VERSIONS, _SITE_FILE, _UNITS = "versions", "site file", "units"
 def versions(around: Surroundings) -> Iterator[Finding]:
     """Whether every library is as new as it must be, and the daemon is of this version."""
     wrong = [text for text in map(_wrong_with, _required()) if text]
+    asked = _python()
+    if not asked.contains(platform.python_version(), prereleases=True):
+        wrong.append(f"this is Python {platform.python_version()} ({around.executable}), and "
+                     f"iop4d needs {asked}")
     for text in wrong:
         yield fault(_VERSIONS, text, "install iop4d again: pip install --upgrade iop4d")
     site = around.site
@@ -37,6 +43,14 @@ def versions(around: Surroundings) -> Iterator[Finding]:
     if not wrong:
         yield good(_VERSIONS, f"iop4d {__version__}, SQLite {sqlite_version()}, and "
                    f"{len(_required())} libraries as new as they must be")
+
+
+def _python() -> SpecifierSet:
+    """The versions of Python that iop4d needs."""
+    try:
+        return SpecifierSet(metadata.metadata("iop4d")["Requires-Python"] or "")
+    except (metadata.PackageNotFoundError, KeyError):
+        return SpecifierSet()
 
 
 def _required() -> list[Requirement]:
@@ -77,8 +91,17 @@ def site_file(around: Surroundings) -> Iterator[Finding]:
 def units_of_site(around: Surroundings) -> Iterator[Finding]:
     """Whether the units start an interpreter that is there, and are as they would be written now.
     """
-    there = [path for folder in around.unit_folders for path in map(folder.joinpath, NAMES)
-             if path.is_file() and site_of_unit(path) == str(around.site.root)]
+    written = [path for folder in around.unit_folders for path in map(folder.joinpath, NAMES)
+               if path.is_file()]
+    there = [path for path in written if site_of_unit(path) == str(around.site.root)]
+    gone = [path for path in written if path not in there
+            and (place := site_of_unit(path)) and not Path(place).exists()]
+    for path in gone:
+        yield fault(_UNITS, f"{path} starts a site in {site_of_unit(path)}, which is not there",
+                    "where this site was moved from there: iop4d systemd install again, then "
+                    "restart; else remove the unit")
+    if not there and gone:
+        return
     if not there:
         yield good(_UNITS, "the site is no service of systemd ('iop4d systemd install' makes one)")
         return
