@@ -17,7 +17,7 @@ from iop4d.export.forms import FORMS, Form
 from iop4d.model import plain_json
 from iop4d.model.units import utc_of_unix
 from iop4d.store.tables import Listing
-from iop4d.store.tables.filters import FilterError
+from iop4d.store.tables.filters import FilterError, main_field
 from iop4d.store.tables.listing import Place, Query, parts, read, read_place, text_of, total
 from iop4d.web.context import parts as site_parts
 from iop4d.web.context import within
@@ -41,18 +41,29 @@ def context() -> Mapping[str, Any]:
     return {"index_minutes": site_parts().site.photometry.spectral_index_minutes}
 
 
-def check_fields(listing: Listing) -> None:
-    """Refuse a field that is none of a table: a program that misspells one must know."""
-    known = {"since", "until"} if listing.main_time else set()
+def check_fields(listing: Listing, others: tuple[str, ...] = ()) -> None:
+    """Refuse a field that is none of a table: who misspells one must know."""
     for name in request.args:
-        if name not in OTHERS and name not in known and \
-                name.partition(".")[0] not in listing.by_name:
+        if name not in (*OTHERS, *others) and \
+                main_field(listing, name).partition(".")[0] not in listing.by_name:
             raise FilterError(name[:80], f"{listing.name} have no such column")
 
 
 def limit_of() -> int:
-    """How many rows one answer has at most."""
-    return within(request.args.get("limit", ""), ROWS, least=1, most=MOST_ROWS_OF_ANSWER)
+    """How many rows one answer has at most; as many as there may be where more are asked for."""
+    text = request.args.get("limit", "").strip()
+    limit = within(text, 0, most=MOST_ROWS_OF_ANSWER) if text else ROWS
+    if not limit:
+        raise FilterError("limit", f"'{text[:40]}' is no number of rows; expected 1 to "
+                                   f"{MOST_ROWS_OF_ANSWER}")
+    return limit
+
+
+def _counts() -> bool:
+    text = request.args.get("total", "").strip()
+    if text not in ("", "yes", "true", "no", "false"):
+        raise FilterError("total", "expected yes or no")
+    return text in ("yes", "true")
 
 
 def as_json(query: Query, limit: int) -> Response:
@@ -62,7 +73,7 @@ def as_json(query: Query, limit: int) -> Response:
     database or memory.
     """
     place = read_place(query, request.args.get("cursor", ""))
-    made = _pieces(query, limit, place, counts=request.args.get("total", "") in ("yes", "true"))
+    made = _pieces(query, limit, place, counts=_counts())
     # What fails, fails before the answer begins.
     first = next(made)
     return Response(stream_with_context(chain([first], made)), mimetype="application/json")

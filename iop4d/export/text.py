@@ -5,12 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from iop4d.export.content import Content, Row, text_of
 from iop4d.store.tables.columns import Column, Kind
 
+#: Where astropy, as Python, ends a line too: one row would be two.
+_ODD_ENDS = re.compile("[\v\f\x1c-\x1e\x85\u2028\u2029]")
 _TYPES = {Kind.WHOLE: "int64", Kind.NUMBER: "float64", Kind.DAY: "float64",
           Kind.MOMENT: "float64", Kind.YES_NO: "bool"}
 
@@ -24,7 +27,7 @@ def as_csv(content: Content, parts: Iterable[list[Row]]) -> Iterator[bytes]:
         head = "".join(f"# {_one_line(line)}\n" for line in lines)
     yield (head + _lines([[column.name for column in content.columns]])).encode()
     for rows in parts:
-        yield _lines([[text_of(column, row[column.name]) for column in content.columns]
+        yield _lines([[_csv(text_of(column, row[column.name])) for column in content.columns]
                       for row in rows]).encode()
 
 
@@ -44,6 +47,11 @@ def as_ecsv(content: Content, parts: Iterable[list[Row]]) -> Iterator[bytes]:
     for rows in parts:
         yield _lines([[_ecsv(column, row[column.name]) for column in content.columns]
                       for row in rows]).encode()
+
+
+def _csv(text: str) -> str:
+    """A cell, whose ends of lines are those that CSV has."""
+    return text if text.isprintable() else _ODD_ENDS.sub(" ", text)
 
 
 def _ecsv(column: Column, value: Any) -> str:
@@ -66,4 +74,5 @@ def _unit(column: Column) -> str:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.splitlines()) if "\n" in text or "\r" in text else text
+    """A text without any character at which a reader may end a line, such as a form feed."""
+    return text if text.isprintable() else " ".join(text.splitlines())

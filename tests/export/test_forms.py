@@ -72,6 +72,30 @@ def test_astropy_reads_the_numbers_back(form: str) -> None:
     assert source == ("BL, \"Lac\" <?>" if form == "fits" else _ROWS[0]["source"])
 
 
+@pytest.mark.parametrize("form", ["csv", "ecsv", "fits", "votable"])
+@pytest.mark.parametrize("text", ["a\vb", "a\fb", "a\x1cb", "a\x85b", "a\u2028b", "a\u2029b",
+                                  "a\r\nb", "a\nb", "\n", "\t", "# a", "a,b", '"', "é 😀",
+                                  "nan"])
+def test_one_row_is_one_row_whatever_its_texts_hold(form: str, text: str) -> None:
+    """As names of files and reasons may: a form feed made two rows of one, or none be read."""
+    table = read_table(form, written(form, [_ROWS[0] | {"method": text}, _ROWS[1]]))
+    assert list(table["id"]) == [2**60, 7]
+    assert table["changed_at"][1] == 1.6e9
+    if "a" in text:
+        assert str(table["method"][0]).strip('# "')[:1] in ("a", "n")
+
+
+@pytest.mark.parametrize("form", ["csv", "ecsv", "fits", "votable"])
+@pytest.mark.parametrize("rows", [[], [_ROWS[1]]])
+def test_a_filter_of_any_characters_leaves_the_file_readable(
+        form: str, rows: list[dict[str, Any]]) -> None:
+    content = Content(name="results", columns=tuple(RESULTS.by_name[name] for name in _NAMES),
+                      about="Source is a\u2028b\fc\nd # é 😀 ]]> --")
+    table = read_table(form, b"".join(FORMS[form].write(content, iter([rows]))))
+    assert table.colnames == list(_NAMES)
+    assert len(table) == len(rows)
+
+
 @pytest.mark.parametrize("form", ["ecsv", "fits", "votable"])
 def test_units_and_descriptions_are_in_the_file(form: str) -> None:
     table = read_table(form, written(form))

@@ -7,6 +7,7 @@ from flask import Response, request
 from iop4d.model import plain_json
 from iop4d.store.database import Connection
 from iop4d.store.tables import LISTINGS, Listing
+from iop4d.store.tables.filters import FilterError
 from iop4d.store.tables.listing import Query, read_query
 from iop4d.web.context import reading
 from iop4d.web.heavy import heavy
@@ -52,6 +53,10 @@ for _table in LISTINGS:
 def points(db: Connection, key: str) -> Response:
     """A light curve: the points of a source as one list for each column, the newest first."""
     name = name_of_source(db, key)
+    for field, why in (("source", "the source stands in the path"),
+                       ("format", "a light curve is JSON; /api/v1/results has files")):
+        if request.args.get(field):
+            raise FilterError(field, why)
     query = _query(LISTINGS["results"], POINTS, ("source", name))
     return Response(plain_json.fast({"source": name} | as_columns(query, limit_of())),
                     mimetype="application/json")

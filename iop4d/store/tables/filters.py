@@ -21,6 +21,7 @@ from iop4d.store.tables.columns import ASKS, Column, Kind, Listing
 MOST_VALUES = 200
 #: The same where each value is compared with each row at some cost.
 _FEWER_VALUES = {"has": 20, "lacks": 20, "matches": 3}
+_NIGHT = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _LONGEST = 300  # characters of a value
 _LARGEST = 2**63
 _YES = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
@@ -37,16 +38,19 @@ class FilterError(Iop4dError):
 
 @dataclass(frozen=True, kw_only=True)
 class Filter:
-    """A column, how it is asked for, and the values as they were given."""
+    """A column, how it is asked for, and the values as they were given; ``given``: by which name in
+    the address, where that is another."""
 
     column: Column
     operator: str
     values: tuple[str, ...]
+    given: str = ""
 
     @property
     def field(self) -> str:
         """Its name in an address."""
-        return f"{self.column.name}.{self.operator}" if self.operator else self.column.name
+        return self.given or (
+            f"{self.column.name}.{self.operator}" if self.operator else self.column.name)
 
     @property
     def words(self) -> str:
@@ -68,10 +72,10 @@ def read_filters(listing: Listing, fields: Iterable[tuple[str, str]]) -> tuple[F
 
     ``since`` and ``until`` are about the table's main time. Raises FilterError.
     """
-    found: dict[tuple[str, str], list[str]] = {}
+    found: dict[tuple[str, str], tuple[str, list[str]]] = {}
     for field, text in fields:
         value = text.strip()
-        name, _, operator = _main(listing, field).partition(".")
+        name, _, operator = main_field(listing, field).partition(".")
         column = listing.by_name.get(name)
         if not value or column is None:
             continue
@@ -81,17 +85,29 @@ def read_filters(listing: Listing, fields: Iterable[tuple[str, str]]) -> tuple[F
                               "this column is computed when it is shown: it is no filter")
         if len(value) > _LONGEST or "\0" in value:
             raise FilterError(field, f"expected {_LONGEST} characters at most")
-        values = found.setdefault((name, operator), [])
+        _, values = found.setdefault((name, operator), (field, []))
         if value not in values:
             values.append(value)
         most = _FEWER_VALUES.get(operator, MOST_VALUES)
         if len(values) > most:
             raise FilterError(field, f"expected {most} values at most")
-    return tuple(Filter(column=listing.by_name[name], operator=operator, values=tuple(values))
-                 for (name, operator), values in found.items())
+    filters = {key: Filter(column=listing.by_name[key[0]], operator=key[1], values=tuple(values),
+                           given=field) for key, (field, values) in found.items()}
+    for (name, operator), wanted in filters.items():
+        if operator == "to" and (begin := filters.get((name, "from"))) is not None:
+            _check_range(begin, wanted)
+    return tuple(filters.values())
 
 
-def _main(listing: Listing, field: str) -> str:
+def _check_range(begin: Filter, end: Filter) -> None:
+    """Refuse a range that ends before it begins, which no row meets."""
+    if _bound(end) < _bound(begin):
+        raise FilterError(end.field, f"'{end.values[0][:40]}' is before '{begin.values[0][:40]}', "
+                                     f"where {begin.field} begins")
+
+
+def main_field(listing: Listing, field: str) -> str:
+    """The field of the table's main time for ``since`` and ``until``, any other as it is."""
     if listing.main_time and field in ("since", "until"):
         return f"{listing.main_time}.{'from' if field == 'since' else 'to'}"
     return field
@@ -124,22 +140,22 @@ def condition(db: Connection, wanted: Filter, *, is_path: bool) -> Condition:
         case "has":
             found = _each(f"instr(lower({expression}), lower(?)) > 0", list(values), "OR")
         case "from" | "to":
-            found = _limit(db, wanted, expression)
+            found = f"{expression} {'>=' if wanted.operator == 'from' else '<='} ?", [
+                _bound(wanted)]
         case _:
             plain = [_value(db, wanted, value) for value in values]
             found = f"{expression} IN ({', '.join('?' * len(plain))})", plain
     return found
 
 
-def _limit(db: Connection, wanted: Filter, expression: str) -> Condition:
+def _bound(wanted: Filter) -> Any:
+    """Where what is asked for begins or ends."""
     if len(wanted.values) > 1:
         raise FilterError(wanted.field, "expected one value")
     text, column = wanted.values[0], wanted.column
-    limit = _value(db, wanted, text)
-    if wanted.operator == "from":
-        return f"{expression} >= ?", [limit]
-    is_time = column.kind in (Kind.DAY, Kind.MOMENT)
-    return f"{expression} <= ?", [_end(column, text, limit) if is_time else limit]
+    limit = _plain(wanted, text)
+    is_end_of_time = wanted.operator == "to" and column.kind in (Kind.DAY, Kind.MOMENT)
+    return _end(column, text, limit) if is_end_of_time else limit
 
 
 def _each(said: str, values: list[Any], word: str) -> Condition:
@@ -230,6 +246,12 @@ def _plain(wanted: Filter, text: str) -> Any:
         if text.lower() not in _YES:
             raise FilterError(wanted.field, "expected yes or no")
         return _YES[text.lower()]
+    if kind is Kind.NIGHT and not (is_day(text) and _NIGHT.fullmatch(text)):
+        raise FilterError(wanted.field, f"'{text[:40]}' is no night; expected the date of its "
+                                        "evening such as 2026-11-22")
+    if kind is Kind.CHOICE and text not in wanted.column.choices:
+        raise FilterError(wanted.field, f"'{text[:40]}' is none of "
+                                        f"{', '.join(wanted.column.choices)}")
     return text
 
 

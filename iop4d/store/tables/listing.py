@@ -11,12 +11,13 @@ import base64
 import binascii
 import json
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from iop4d.store.database import Connection
-from iop4d.store.tables.columns import Column, Listing
+from iop4d.store.tables.columns import Column, Kind, Listing
 from iop4d.store.tables.filters import (
     Condition,
     Filter,
@@ -144,18 +145,25 @@ def read_place(query: Query, text: str) -> Place | None:
         raise FilterError("cursor", "expected what an answer before gave") from None
     if order != query.order:
         raise FilterError("cursor", "it belongs to another order of the rows")
-    if not (_is_plain(value) and _is_plain(key) and key is not None
-            and (number is None or (isinstance(number, int) and 0 <= number < _LARGEST))):
+    is_count = number is None or (isinstance(number, int) and 0 <= number < _LARGEST)
+    if not (is_count and key is not None and _suits(query.by, value)
+            and _suits(query.listing.by_name[query.listing.key], key)):
         raise FilterError("cursor", "expected what an answer before gave")
+    if query.by.kind is Kind.YES_NO and value is not None:
+        value = bool(value)
     return Place(value=value, key=key, number=number, back=bool(back))
 
 
-def _is_plain(value: Any) -> bool:
-    if isinstance(value, float):
-        return math.isfinite(value)
-    if isinstance(value, int):
-        return abs(value) < _LARGEST
-    return value is None or isinstance(value, str)
+def _suits(column: Column, value: Any) -> bool:
+    """Whether a value can be one by which rows are ordered: a server compares no others with it."""
+    if value is None:
+        return True
+    if column.kind is Kind.YES_NO:
+        return value in (0, 1)
+    if column.is_number or (column.kind is Kind.FLAGS and not column.by_hand):
+        return isinstance(value, int | float) and math.isfinite(value) and abs(value) < _LARGEST
+    # Half of a pair of code units is a text of JSON and of nothing else.
+    return isinstance(value, str) and not re.search("[\0\ud800-\udfff]", value)
 
 
 # Reading.

@@ -101,6 +101,7 @@ def query_of(table: str, text: str = "") -> Query:
     ("until=20260103", lambda r: r["jd_mid"] <= 2461044.5),
     ("id=7&id=8&id=9", lambda r: r["id"] in (7, 8, 9)),
     ("frames.has=bl-000", lambda r: r["id"] <= 10),
+    ("since=2026-01-04&until=2026-01-04", lambda r: 2461044.5 <= r["jd_mid"] <= 2461045.5),
     ("source=BL Lac&band=V&flags.lacks=edge&mag.from=14.5", lambda r: (
         r["source"] == "2200+420" and r["band"] == "V" and not r["flags"] & 2
         and r["mag"] is not None and r["mag"] >= 14.5)),
@@ -204,7 +205,8 @@ def test_every_column_of_every_table_can_be_read_asked_for_and_ordered_by(db: Co
             assert column.says
             for operator in column.operators:
                 field = f"{column.name}.{operator}" if operator else column.name
-                value = "some" if operator == "is" else sample.get(column.kind, "a")
+                value = "some" if operator == "is" else sample.get(
+                    column.kind, column.choices[0] if column.choices else "a")
                 query = read_query(listing, [(field, value)])
                 read(db, query, 3)
                 assert query.filters[0].words
@@ -242,7 +244,16 @@ def test_the_indexes_serve_the_usual_pages(db: Connection) -> None:
     ("results", "mag.from=bright", "'bright' is no number"),
     ("results", "mag.from=nan", "is no number"),
     ("results", "mag.from=1&mag.from=2", "expected one value"),
-    ("results", "since=soon", "'soon' is not a time"),
+    ("results", "since=soon", "^since: 'soon' is not a time"),
+    ("results", "mag.from=16&mag.to=14", "mag.to: '14' is before '16', where mag.from begins"),
+    ("results", "until=2026-01-01&since=2026-01-03", "until: '2026-01-01' is before '2026-01-03'"),
+    ("results", "changed_at.from=2026-01-04&changed_at.to=2026-01-02", "changed_at.to: "),
+    ("results", "n_calibrators.from=3&n_calibrators.to=2", "n_calibrators.to: "),
+    ("frames", "night.from=2026-01-03&night.to=2026-01-02", "night.to: '2026-01-02' is before"),
+    ("frames", "night.from=22/11/2026", "night.from: '22/11/2026' is no night"),
+    ("frames", "night=2026-02-30", "night: '2026-02-30' is no night"),
+    ("frames", "state=fail", "state: 'fail' is none of .*failed"),
+    ("results", "mode=photometry&mode=x", "mode: 'x' is none of photometry, polarimetry, stack"),
     ("results", "mag.is=perhaps", "expected some or none"),
     ("results", "good=perhaps", "expected yes or no"),
     ("results", "sort=nothing", "no column 'nothing'"),
@@ -266,6 +277,34 @@ def test_what_makes_no_sense_is_refused_with_the_field_and_the_reason(
 def test_a_place_that_no_answer_gave_is_refused(text: str) -> None:
     with pytest.raises(FilterError, match="answer before"):
         read_place(query_of("results"), text)
+
+
+@pytest.mark.parametrize(("order", "value"), [
+    ("-jd_mid", "bright"), ("-jd_mid", "\ud800"), ("mag", [1]), ("id", "1"), ("source", 7),
+    ("source", "\udc80"), ("source", "a\0b"), ("flags", 5), ("night", 2026.5), ("good", "yes")])
+def test_a_place_at_what_is_no_value_of_its_column_is_refused(
+        order: str, value: Any, db: Connection) -> None:
+    query = query_of("results", f"sort={order}")
+    for place in (Place(value=value, key=1), Place(value=None, key="1")):
+        with pytest.raises(FilterError, match="answer before"):
+            read_place(query, text_of(query, place))
+
+
+def test_the_places_that_answers_give_are_read_in_every_order_of_every_table(
+        db: Connection) -> None:
+    found = 0
+    for listing in LISTINGS.values():
+        for column in listing.columns:
+            if column.derived:
+                continue
+            query = read_query(listing, [("sort", column.name)])
+            place = read(db, query, 2).after
+            if place is not None:
+                found += 1
+                again = read_place(query, text_of(query, place))
+                assert again == place, (listing.name, column.name)
+                assert read(db, query, 2, again).rows
+    assert found > 80
 
 
 def test_a_place_of_another_order_is_refused() -> None:

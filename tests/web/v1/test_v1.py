@@ -65,7 +65,13 @@ def test_filters_columns_and_the_order_are_those_of_the_address(client: FlaskCli
 @pytest.mark.parametrize(("query", "field"), [
     ("results?magnitude.from=3", "magnitude.from"), ("results?mag.from=x", "mag.from"),
     ("frames?cursor=x", "cursor"), ("frames?sort=x", "sort"), ("frames?columns=x", "columns"),
-    ("frames?format=aavso", "format"), ("results?format=pdf", "format"),
+    ("results?limit=x", "limit"), ("results?limit=0", "limit"), ("results?limit=-5", "limit"),
+    ("results?total=maybe", "total"), ("results?since=soon", "since"),
+    ("nights?since=60000", "since"),
+    ("results?until=60000&since=60001", "until"), ("frames?state=fail", "state"),
+    ("sources/BL%20Lac/points?source=3C%20454.3", "source"),
+    ("sources/BL%20Lac/points?format=csv", "format"), ("frames?format=aavso", "format"),
+    ("results?format=pdf", "format"),
     ("frames?name.matches=(", "name.matches")])
 def test_what_makes_no_sense_is_answered_with_the_field_and_the_reason(
         client: FlaskClient, query: str, field: str) -> None:

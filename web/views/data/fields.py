@@ -105,12 +105,8 @@ def left_over(asked: Iterable[Asked], given: Fields) -> Fields:
 def chips(filters: Iterable[Filter], given: Fields) -> list[tuple[str, str]]:
     """The filters in words, each with the fields of the address without it."""
     return [(wanted.words, query_of([
-        (name, text) for name, text in given if _plain(name) != wanted.field]))
+        (name, text) for name, text in given if name != wanted.field]))
         for wanted in filters]
-
-
-def _plain(name: str) -> str:
-    return name
 
 
 def query_of(fields: Fields) -> str:

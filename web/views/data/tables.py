@@ -20,7 +20,7 @@ from iop4d.store import sources
 from iop4d.store.database import Connection
 from iop4d.store.status import TROUBLE
 from iop4d.store.tables import LISTINGS, Column, Kind, Listing
-from iop4d.store.tables.filters import FilterError
+from iop4d.store.tables.filters import FilterError, main_field
 from iop4d.store.tables.listing import (
     Part,
     Query,
@@ -32,7 +32,7 @@ from iop4d.store.tables.listing import (
 )
 from iop4d.web.context import reading, render, within
 from iop4d.web.heavy import heavy
-from iop4d.web.listed import as_file, context
+from iop4d.web.listed import as_file, check_fields, context
 from iop4d.web.views.data.cells import EXTRA, cells
 from iop4d.web.views.data.fields import Fields, asked_of, chips, left_over, query_of
 
@@ -47,7 +47,9 @@ _MOST_ROWS = 500
 _LIVE = {"results": ("result", "flag"), "frames": ("frame",), "nights": ("frame", "result"),
          "groups": ("frame", "result"), "masters": ("master",), "jobs": ("frame",),
          "alerts": ("alert",), "measurements": ("frame",), "triggers": ("trigger",)}
-_KEPT = ("sort", "columns", "limit", "since", "until")
+_KEPT = ("sort", "columns", "limit")
+#: Fields of addresses of former versions, which mean nothing any more.
+_FORMER = ("page",)
 _UNUSED: Fields = [("state", state.value) for state in TROUBLE]
 
 
@@ -82,30 +84,32 @@ def page_of(table: str, *, title: str = "", begin: Fields | None = None, note: s
     """The page of a table. ``begin``: what is asked for where the address asks for nothing."""
     listing = LISTINGS[table]
     given = _given(listing)
-    if any(not text.strip() for name, text in request.args.items(multi=True)
-           if _is_of(listing, name)):
+    asked = given if given or not begin else begin
+    if form := request.args.get("format", ""):
+        return _file(listing, asked, form)
+    if any(not text.strip() or name != main_field(listing, name)
+           for name, text in request.args.items(multi=True) if _is_of(listing, name)):
         # A form sends all of its fields; an address to be shared has those that are filled.
         return redirect(f"{url_for(f'data.{table}')}{query_of(given)}", code=303)
-    asked = given if given or not begin else begin
-    form = request.args.get("format", "")
-    if form in FORMS:
-        return _file(listing, asked, form)
     return _page(listing, asked, title or listing.words, note or listing.says)
 
 
 def _given(listing: Listing) -> Fields:
-    """The fields of the address that are about the table, without those that are empty."""
-    return [(name, text.strip()) for name, text in request.args.items(multi=True)
+    """The fields of the address that are about the table, without those that are empty, each by
+    the name that the form has for it."""
+    return [(main_field(listing, name), text.strip())
+            for name, text in request.args.items(multi=True)
             if text.strip() and _is_of(listing, name)]
 
 
 def _is_of(listing: Listing, field: str) -> bool:
-    return field in _KEPT or field.partition(".")[0] in listing.by_name
+    return field in _KEPT or main_field(listing, field).partition(".")[0] in listing.by_name
 
 
 @heavy
 def _file(listing: Listing, asked: Fields, form: str) -> ResponseReturnValue:
     try:
+        check_fields(listing, _FORMER)
         query = read_query(listing, asked)
         key = listing.key
         columns = query.columns if key in query.columns else (key, *query.columns)
@@ -147,6 +151,7 @@ def _page(db: Connection, listing: Listing, asked: Fields, title: str,
 
 
 def _read(db: Connection, listing: Listing, asked: Fields) -> tuple[Query, Part]:
+    check_fields(listing, _FORMER)
     query = replace(read_query(listing, asked), extra=EXTRA.get(listing.name, ()))
     place = read_place(query, request.args.get("cursor", ""))
     return query, read(db, query, _limit(), place, context=context())

@@ -78,6 +78,40 @@ def test_filters_are_kept_by_the_form_and_each_can_be_removed(client: FlaskClien
     assert 'value="failed" checked' not in without
 
 
+def test_a_period_is_the_filter_of_the_form_and_can_be_removed(client: FlaskClient) -> None:
+    """A filter of ``since`` had no field, and its mark could not be removed."""
+    answer = client.get("/data/results?since=2001-01-01&until=2035-01-01&band.has=R")
+    assert answer.status_code == 303
+    assert parse_qsl(urlsplit(answer.headers["Location"]).query) == [
+        ("jd_mid.from", "2001-01-01"), ("jd_mid.to", "2035-01-01"), ("band.has", "R")]
+    text = client.get(answer.headers["Location"]).text
+    assert 'name="jd_mid.from" value="2001-01-01"' in text
+    chips = re.findall(r'class="chip" href="([^"]*)"', text)
+    assert [chip.count("jd_mid.from") for chip in chips] == [0, 1, 1]
+    answer = client.get("/data/results?since=2001-01-01&format=csv")
+    assert answer.mimetype == "text/csv", "a file has no form"
+
+
+@pytest.mark.parametrize("query", ["band=&format=csv", "format=csv&sort=", "mag.from=&format=csv"])
+def test_a_file_is_a_file_also_where_fields_are_empty(client: FlaskClient, query: str) -> None:
+    answer = client.get(f"/data/results?{query}")
+    assert (answer.status_code, answer.mimetype) == (200, "text/csv")
+
+
+@pytest.mark.parametrize(("query", "why"), [
+    ("format=pdf", "format: expected csv, ecsv, fits, votable, aavso"),
+    ("format=CSV", "format: expected csv"),
+    ("magnitude.from=3&format=csv", "magnitude.from: results have no such column"),
+    ("mag.from=3&mag.to=2&format=fits", "mag.to: &#39;2&#39; is before"),
+    ("magnitude.from=3", "magnitude.from: results have no such column"),
+    ("mag.from=16&mag.to=14", "where mag.from begins")])
+def test_what_a_table_does_not_know_is_refused_with_the_reason(
+        client: FlaskClient, query: str, why: str) -> None:
+    answer = client.get(f"/data/results?{query}")
+    assert answer.status_code == 400
+    assert why.replace("&#39;", "'") in answer.text.replace("&#39;", "'")
+
+
 def test_a_wrong_filter_is_told_beside_its_field_and_keeps_what_was_written(
         client: FlaskClient) -> None:
     answer = client.get("/data/results?mag.from=bright&band.has=R")
