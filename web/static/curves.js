@@ -1,71 +1,25 @@
 // Draws light curves: panels of magnitude, polarisation and colour with one time axis. The form
-// #choice says what is shown, and the address has the same. Points are arrays of numbers, which
-// points.js paints.
+// #choice says what is shown, and the address has the same (curves_address.js). Points are arrays of
+// numbers, which points.js paints. Pointing and choosing is in curves_points.js, what the buttons above
+// do in curves_tools.js.
 "use strict";
 (() => {
   const place = document.getElementById("curves");
   const form = document.getElementById("choice");
   const root = document.body.dataset.root;
   const colours = JSON.parse(place.dataset.colours);
-  const [FIRST, LAST] = place.dataset.named.split(" ").map(Number);  // JD that an address can name
+  const named = place.dataset.named.split(" ").map(Number);  // JD that an address can name
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const touch = matchMedia("(pointer: coarse)").matches;
-  const BY_HAND = 2, PROVISIONAL = 4, TOGETHER = 8, DAY = 86400e3, EPOCH = 2440587.5, MJD = 2400000.5;
-  const SETTLE_MS = 160, FETCH_MS = 350, FOLLOW_MS = 300, NOTHING = -(2 ** 31);
+  const DAY = 86400e3, EPOCH = 2440587.5, MJD = 2400000.5;
+  const SETTLE_MS = 160, FETCH_MS = 350, FOLLOW_MS = 300;
   const SHAPES = ["circle", "square", "triangle", "diamond", "hexagon", "cross"];
   const SIGNS = ["●", "■", "▲", "◆", "⬢", "✚"];
   const HEIGHTS = { y: 360, p: 170, chi: 170, q: 160, u: 160, c: 150 };
-  const one = (name) => Bokeh.require("models/index")[name];
-
-  // What the form says.
-  const choice = () => {
-    const data = new FormData(form), all = (name) => data.getAll(name).map(String);
-    // All are ticked: also those to come.
-    const some = (name) => [...form.querySelectorAll(`input[type=checkbox][name=${name}]`)].every((box) => box.checked) ? [] : all(name);
-    return {
-      sources: all("source"), period: data.get("period") || "all", from: data.get("from") || "", to: data.get("to") || "",
-      bands: some("bands"), instruments: some("instruments"), quantity: data.get("quantity"), pol: data.get("pol"), axis: data.get("axis"),
-      colour: data.get("colour") || "", points: data.get("points"), bars: all("bars").includes("1"), lines: all("lines").includes("1"), flagged: all("flagged").includes("1"), others: !form.elements.others || all("others").includes("1"),
-    };
-  };
-  const USUAL = { period: "all", quantity: "mag", pol: "p", axis: "utc", points: "all" };
-  const query = (chosen, limits) => {
-    const words = new URLSearchParams();
-    for (const name of chosen.sources) words.append("source", name);
-    if (limits) {
-      const [from, to] = limits.map((jd) => Math.min(Math.max(jd, FIRST), LAST).toFixed(5));
-      words.set("from", from);
-      words.set("to", to);
-    } else {
-      if (chosen.from) words.set("from", chosen.from);
-      if (chosen.to) words.set("to", chosen.to);
-      if (!chosen.from && !chosen.to && chosen.period !== "all") words.set("period", chosen.period);
-    }
-    for (const name of ["quantity", "pol", "axis", "points"]) if (chosen[name] !== USUAL[name]) words.set(name, chosen[name]);
-    for (const name of ["bands", "instruments"]) if (chosen[name].length) words.set(name, chosen[name].join(","));
-    if (chosen.colour) words.set("colour", chosen.colour);
-    for (const name of ["bars", "lines", "flagged", "others"]) if (!chosen[name]) words.set(name, "0");
-    return words;
-  };
-
-  // What the server packed; see docs/api.md.
-  const unpack = (buffer) => {
-    const end = 4 + new DataView(buffer).getUint32(0, true);
-    const head = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, end - 4)));
-    const array = (where, n) => {
-      const values = new Float64Array(where.length ? where[1] : n).fill(NaN);
-      if (!where.length) return values;
-      const [at, count, step, offset] = where, whole = new Int32Array(buffer, end + at, count);
-      for (let i = 0; i < count; i++) if (whole[i] !== NOTHING) values[i] = whole[i] * step + offset;
-      return values;
-    };
-    const columns = (series) => Object.fromEntries(Object.entries(series.columns).map(([name, where]) => [name, array(where, series.n)]));
-    for (const series of [...head.series, ...head.nights, ...head.colours, ...head.others]) series.columns = columns(series);
-    return head;
-  };
+  const choice = () => iop4dCurvesAddress.read(form), query = (chosen, limits) => iop4dCurvesAddress.query(chosen, limits, named);
 
   let moving = false, kinds = null;
-  let palette = null, show = choice(), head = null, view = null, panels = [], sources = [], spans = [], x_range = null, ready = false, strip = null, full = null, mode = touch ? "none" : "pan";
+  let palette = null, show = choice(), head = null, view = null, panels = [], sources = [], spans = [], x_range = null, ready = false, full = null;
 
   const readPalette = () => {
     const style = getComputedStyle(document.documentElement), of = (name) => style.getPropertyValue(name).trim();
@@ -99,58 +53,22 @@
     const camera = Math.max(0, head.cameras.indexOf(series.instrument));
     const look = { columns, colour: colourOf(series.band || ""), shape: series.band ? SHAPES[camera % SHAPES.length] : "circle", r: mean ? 5 : 3.3, mean, other };
     const known = { series, columns, source, look, mean, other, renderers: [] };
-    if (!mean && columns.id) source.selected.properties.indices.change.connect(() => chosenChanged());
+    if (!mean && columns.id) source.selected.properties.indices.change.connect(() => pointing.chosenChanged());
     return known;
   };
   const isShown = ({ series, mean, other }) => (!other || show.others) && (!show.bands.length || !series.band || show.bands.includes(series.band))
     && (!show.instruments.length || !series.instrument || show.instruments.includes(series.instrument))
     && (other || !series.band || show.points === "all" || (show.points === "nights") === mean);
-
-  const styleAxis = (axis) => axis.setv({
-    axis_line_color: palette.line, major_tick_line_color: palette.line, minor_tick_line_color: palette.line,
-    major_label_text_color: palette.quiet, axis_label_text_color: palette.quiet, axis_label_text_font_style: "normal", major_label_text_font_size: "12px" });
-  const timeAxis = () => {
-    const axis = show.axis === "utc" ? new (one("DatetimeAxis"))({ formatter: new (one("DatetimeTickFormatter"))({
-      seconds: "%H:%M:%S", minsec: "%H:%M:%S", minutes: "%H:%M", hourmin: "%H:%M", hours: "%H:%M", days: "%m-%d", months: "%Y-%m", years: "%Y",
-      context: new (one("DatetimeTickFormatter"))({ seconds: "%Y-%m-%d", minsec: "%Y-%m-%d", minutes: "%Y-%m-%d", hourmin: "%Y-%m-%d", hours: "%Y-%m-%d", days: "%Y", months: "", years: "" }),
-      context_which: "start", hide_repeats: true }) })
-      : new (one("LinearAxis"))({ formatter: new (one("BasicTickFormatter"))({ use_scientific: false, precision: "auto" }) });
-    styleAxis(axis);
-    return axis;
-  };
-  const makeFigure = (height, y_range, title, tools, xAxis) => {
-    const figure = new kinds.Panel({
-      height, sizing_mode: "stretch_width", x_range, y_range, x_scale: new (one("LinearScale"))(), y_scale: new (one("LinearScale"))(),
-      toolbar_location: null, toolbar: new (one("Toolbar"))({ tools, active_drag: null, active_scroll: null, active_tap: null, active_inspect: null, logo: null }),
-      background_fill_color: null, border_fill_color: null, outline_line_color: palette.line, min_border_left: 58, min_border_right: 10, min_border_top: 8, min_border_bottom: xAxis ? 20 : 8, lod_threshold: null });
-    const left = new (one("LinearAxis"))({ axis_label: title });
-    styleAxis(left);
-    figure.add_layout(left, "left");
-    const below = timeAxis();
-    figure.add_layout(below, "below");
-    if (!xAxis) below.setv({ major_label_text_color: null, major_label_text_font_size: "0px", major_label_standoff: 0, major_tick_out: 3 });
-    for (const axis of [left, below]) figure.add_layout(new (one("Grid"))({ axis, dimension: axis === left ? 1 : 0, grid_line_color: palette.line, grid_line_alpha: .5 }), "center");
-    return figure;
-  };
-
   const TITLES = { mag: "magnitude", nucleus: "mag without host", dereddened: "mag dereddened", flux: "flux [mJy]" };
   const titleOf = (name) => name === "y" ? TITLES[show.quantity] : name === "c" ? (head.pair || "colour") : { p: "p [%]", chi: "χ [°]", q: "q [%]", u: "u [%]" }[name];
   const hasValue = (array) => array && array.some((v) => v === v);
-
-  // Bokeh knows of a series where its points are, for choosing them.
-  const addSeries = (figure, data_source, value, size, visible) => {
-    const glyph = new (one("Scatter"))({ x: { field: "x" }, y: { field: value }, size: { value: size } });
-    const renderer = new (one("GlyphRenderer"))({ data_source, glyph, selection_glyph: glyph, nonselection_glyph: glyph, visible });
-    figure.add_renderers(renderer);
-    return renderer;
-  };
 
   // Build the document: its panels, axis and series.
   const build = async (limits) => {
     if (!kinds) kinds = iop4dPoints.make({ show: () => show, palette: () => palette, isMoving: () => moving, isShown, shown: () => head.shown });
     palette = readPalette();
     ready = false;
-    const had = chosenIds();
+    const had = pointing.chosenIds();
     if (view) view.clear();
     panels = []; sources = []; spans = [];
     const names = show.pol === "qu" ? ["y", "q", "u"] : ["y", "p", "chi"];
@@ -175,7 +93,7 @@
         new (one("BoxSelectTool"))(), new (one("LassoSelectTool"))({ continuous: false })];
       const y_range = new (one("Range1d"))({ start: 0, end: 1 });
       const height = Math.round(HEIGHTS[name] * (many ? .72 : 1) * (innerWidth < 600 ? .75 : 1)) + (at === list.length - 1 ? 26 : 0);
-      const figure = makeFigure(height, y_range, (many ? source + "  " : "") + titleOf(name), tools, at === list.length - 1);
+      const figure = makeFigure(height, x_range, y_range, (many ? source + "  " : "") + titleOf(name), tools, at === list.length - 1);
       figure.panel = { mine, name };
       for (const known of mine) for (const value of [name, name + "_limit"]) if (hasValue(known.columns[value])) known.renderers.push(addSeries(figure, known.source, value, 8, isShown(known)));
       const lines = head.sources.find((known) => known.name === source)?.lines || {};
@@ -192,9 +110,9 @@
         if (name === "y") figure.add_layout(new (one("Label"))({ x: xOf(mark.jd), y: 4, y_units: "screen", x_offset: 3, text: mark.text.slice(0, 32), text_font_size: "11px", text_color: palette.text }), "center");
       }
       const panel = { figure, name, source, mine, y_range, tools };
-      figure.on_event("mousemove", (event) => hover(panel, event));
-      figure.on_event("mouseleave", () => { tip.hidden = true; });
-      figure.on_event("tap", (event) => open(panel, event));
+      figure.on_event("mousemove", (event) => pointing.hover(panel, event));
+      figure.on_event("mouseleave", () => pointing.hide());
+      figure.on_event("tap", (event) => pointing.open(panel, event));
       figure.on_event("doubletap", () => reset());
       panels.push(panel);
     });
@@ -202,11 +120,11 @@
     const doc = new (Bokeh.require("document").Document)();
     doc.add_root(new (one("Column"))({ children: [...panels.map((panel) => panel.figure), ...makeStrip()], sizing_mode: "stretch_width", spacing: 0 }));
     fit();
-    choose(had);
+    pointing.choose(had);
     place.replaceChildren();
     await Bokeh.embed.add_document_standalone(doc, place);
     view = doc;
-    setMode(mode);
+    drawing.setMode(drawing.mode());
     ready = true;
     place.dataset.drawn = [...new Set(head.series.map((series) => series.band))].join(" ");
     place.dataset.others = [...new Set(head.others.map((series) => series.telescope))].join(", ");
@@ -218,14 +136,11 @@
     if (!full || !full.nights.length) return [];
     const ends = full.extent.map(xOf), pad = Math.max((ends[1] - ends[0]) * .02, xOf(EPOCH + .01) - xOf(EPOCH));
     const range = new (one("Range1d"))({ start: ends[0] - pad, end: ends[1] + pad });
-    const main = x_range;
-    const tool = new (one("RangeTool"))({ x_range: main, start_gesture: "none" });
+    const tool = new (one("RangeTool"))({ x_range, start_gesture: "none" });
     tool.overlay.setv({ fill_color: palette.link, fill_alpha: .15, line_color: palette.link });
-    x_range = range;
     const values = full.nights.flatMap((series) => [...series.columns.y].filter((v) => v === v));
     const ys = span(values, .1);
-    const figure = makeFigure(74, new (one("Range1d"))(isLow("y") ? { start: ys[1], end: ys[0] } : { start: ys[0], end: ys[1] }), "", [tool], true);
-    x_range = main;
+    const figure = makeFigure(74, range, new (one("Range1d"))(isLow("y") ? { start: ys[1], end: ys[0] } : { start: ys[0], end: ys[1] }), "", [tool], true);
     figure.left[0].setv({ visible: false });
     figure.min_border_left = 58;
     const mine = full.nights.map((series) => {
@@ -237,13 +152,6 @@
     return [figure];
   };
 
-  const span = (values, least) => {
-    let low = Infinity, high = -Infinity;
-    for (const v of values) { if (v < low) low = v; if (v > high) high = v; }
-    if (low > high) return [0, 1];
-    const middle = (low + high) / 2, half = Math.max((high - low) * .56, least / 2);
-    return [middle - half, middle + half];
-  };
   // The vertical ranges of what is shown within the times shown.
   const fit = () => {
     for (const { name, mine, y_range } of panels) {
@@ -270,7 +178,7 @@
   const moved = () => {
     if (!ready) return;
     moving = true;
-    tip.hidden = true;
+    pointing.hide();
     clearTimeout(rest);
     rest = setTimeout(() => {
       moving = false;
@@ -304,7 +212,7 @@
       if (answer.status === 503) { retry(Number(answer.headers.get("Retry-After")) || 5); return; }
       if (answer.status === 400) { lost(`The light curve cannot be shown: ${(await answer.json()).error}`); return; }
       if (!answer.ok) { lost("The light curve is not available now."); return; }
-      fresh = unpack(await answer.arrayBuffer());
+      fresh = iop4dCurvesAddress.unpack(await answer.arrayBuffer());
     } catch {
       if (mine === turn) { lost("The site does not answer; the light curve is asked for again."); retry(20); }
       return;
@@ -335,7 +243,7 @@
     try {
       const answer = await fetch(root + "/api/curves?" + words);
       if (!answer.ok) return;
-      whole = unpack(await answer.arrayBuffer());
+      whole = iop4dCurvesAddress.unpack(await answer.arrayBuffer());
     } catch { return; }  // the strip stays as it was
     full = { ...whole, series_cameras: [...new Set(whole.nights.map((series) => series.instrument))].sort(), whole: true };
     if (head && full.extent) await build([x_range.start, x_range.end]);
@@ -348,6 +256,17 @@
     const pad = Math.max((high - low) * .03, .01);
     return [xOf(low - pad), xOf(high + pad)];
   };
+
+  // What the other files know of this light curve.
+  const scene = {
+    place, root, touch, isShown, say, utc, jdOf, query, reset, fit, TITLES, EPOCH, MJD, load: (limits) => load(limits),
+    choose: (ids) => pointing.choose(ids),
+    get show() { return show; }, get head() { return head; }, get view() { return view; }, get panels() { return panels; },
+    get sources() { return sources; }, get x_range() { return x_range; }, get palette() { return palette; }, get kinds() { return kinds; },
+    get moving() { return moving; }, get ready() { return ready; }, get mode() { return drawing.mode(); },
+  };
+  const { one, makeFigure, addSeries, span } = iop4dCurvesPanels(scene);
+  const pointing = iop4dCurvesPoints(scene), drawing = iop4dCurvesTools(scene);
 
   // Signs of the instruments beside their names, and the colours that there are.
   const signs = () => {
@@ -362,198 +281,7 @@
     list.replaceChildren(...["", ...head.pairs].map((pair) => new Option(pair || `widest${head.pair ? " (" + head.pair + ")" : ""}`, pair, false, pair === had)));
   };
 
-  // Pointing.
-  const tip = document.createElement("div");
-  tip.className = "tip";
-  tip.hidden = true;
-  const nearest = ({ mine, name, figure }, event) => {
-    let best = null, least = 14 ** 2;
-    const box = Bokeh.index.find_one(figure)?.frame?.bbox;
-    if (!box) return null;
-    const perX = (x_range.end - x_range.start) / box.width, panel = panels.find((one) => one.figure === figure), perY = (panel.y_range.end - panel.y_range.start) / box.height;
-    for (const known of mine) {
-      if (!isShown(known)) continue;
-      const { x, state } = known.columns, value = known.columns[name], limit = known.columns[name + "_limit"];
-      for (let i = 0; i < x.length; i++) {
-        const v = value[i] === value[i] ? value[i] : limit ? limit[i] : NaN;
-        if (v !== v || !show.flagged && state && state[i] & 3) continue;
-        const far = ((x[i] - event.x) / perX) ** 2 + ((v - event.y) / perY) ** 2;
-        if (far < least) { least = far; best = { known, i }; }
-      }
-    }
-    return best;
-  };
-  // An angle of polarisation in [0, 180), and where it is drawn if that is elsewhere.
-  const angle = (chi, err) => {
-    const below = Number((((chi % 180) + 180) % 180).toFixed(1)) % 180;
-    return plusMinus(below, err, 1) + "°" + (Math.abs(below - chi) > 1 ? ` (drawn at ${chi.toFixed(0)}°)` : "");
-  };
-  const plusMinus = (value, err, digits) => value === value ? value.toFixed(digits) + (err === err ? " ± " + err.toFixed(digits) : "") : "–";
-  const hover = (panel, event) => {
-    if (moving) return;
-    const found = nearest(panel, event);
-    if (!found) { tip.hidden = true; return; }
-    const { series, columns: of, mean } = found.known, { i } = found;
-    const all = (name) => Math.hypot(of[name + "_err"][i], of[name + "_common"]?.[i] || 0);
-    const jd = of.jd[i], words = [], digits = show.quantity === "flux" ? 4 : 3;
-    words.push(`${show.sources.length > 1 ? series.source + " " : ""}${series.band || head.pair} · ${series.telescope}${series.instrument ? " " + series.instrument : ""}`);
-    words.push(mean ? `mean of the night of ${utc(of.night[i] + EPOCH, 10)}, ${of.n[i]} magnitudes` : utc(jd) + " UTC");
-    words.push(`JD ${jd.toFixed(5)} · MJD ${(jd - MJD).toFixed(5)}`);
-    if (of.c) words.push(`${head.pair} ${plusMinus(of.c[i], of.c_err[i], 3)}`);
-    else {
-      words.push(of.y[i] === of.y[i] || !(of.y_limit && of.y_limit[i] === of.y_limit[i]) ? `${TITLES[show.quantity]} ${plusMinus(of.y[i], all("y"), digits)}` : `fainter than ${of.y_limit[i].toFixed(1)}`);
-      if (of.p[i] === of.p[i]) words.push(`p ${plusMinus(of.p[i], all("p"), 2)} %${found.known.other ? "" : " (without bias)"}, χ ${angle(of.chi[i], all("chi"))}`);
-      else if (of.p_limit[i] === of.p_limit[i]) words.push(`p < ${of.p_limit[i].toFixed(1)} % (95 %)`);
-      if (of.q && of.q[i] === of.q[i]) words.push(`q ${plusMinus(of.q[i], of.q_err[i], 2)} %, u ${plusMinus(of.u[i], of.u_err[i], 2)} %`);
-    }
-    if (of.state) {
-      const bits = of.flags[i], marks = Object.entries(head.flags).filter(([bit]) => bits & Number(bit)).map(([, name]) => name);
-      if (of.state[i] & BY_HAND) marks.push("flagged by hand");
-      if (of.state[i] & PROVISIONAL) marks.push("provisional");
-      if (of.state[i] & TOGETHER) marks.push("frames put together");
-      if (marks.length) words.push(marks.join(", "));
-    }
-    tip.replaceChildren(...words.map((text) => { const line = document.createElement("div"); line.textContent = text; return line; }));
-    const canvas = Bokeh.index.find_one(panel.figure).el.getBoundingClientRect(), box = place.getBoundingClientRect();
-    if (!tip.isConnected) place.append(tip);
-    tip.hidden = false;
-    const left = canvas.left - box.left + event.sx;
-    tip.style.left = (left > box.width / 2 ? left - tip.offsetWidth - 14 : left + 14) + "px";
-    tip.style.top = (canvas.top - box.top + event.sy + 14) + "px";
-  };
-  const open = (panel, event) => {
-    if (mode === "lasso" || mode === "box" || mode === "zoom") return;
-    const found = nearest(panel, event);
-    if (!found || !found.known.columns.id) return;
-    choose([found.known.columns.id[found.i]]);
-  };
-
-  // Choosing points.
-  const panel = document.getElementById("selected");
-  let chosenTimer = null, quiet = false, outcome = null;
-  const report = () => {
-    say(outcome.text);
-    const line = panel.querySelector("[data-said]");
-    if (!line) return;
-    line.textContent = outcome.text;
-    line.hidden = false;
-    line.className = "banner " + (outcome.good ? "good" : "bad");
-  };
-  const chosenIds = () => {
-    const ids = [];
-    for (const known of sources) {
-      if (!known.columns.id || !isShown(known)) continue;
-      for (const i of known.source.selected.indices) if (show.flagged || !(known.columns.state[i] & 3)) ids.push(known.columns.id[i]);
-    }
-    return ids;
-  };
-  const choose = (ids) => {
-    const wanted = new Set(ids);
-    quiet = true;
-    for (const known of sources) {
-      if (!known.columns.id) continue;
-      const indices = [];
-      if (wanted.size) known.columns.id.forEach((id, i) => { if (wanted.has(id)) indices.push(i); });
-      if (indices.length || known.source.selected.indices.length) known.source.selected.indices = indices;
-    }
-    quiet = false;
-    if (ready) chosenChanged();
-  };
-  const chosenChanged = () => { if (quiet) return; clearTimeout(chosenTimer); chosenTimer = setTimeout(showChosen, 150); };
-  const showChosen = async () => {
-    const ids = chosenIds().sort((a, b) => a - b);
-    place.dataset.chosen = ids.length;
-    if (!ids.length) { panel.hidden = true; panel.replaceChildren(); return; }
-    const answer = await fetch(root + "/fragments/points?id=" + ids.slice(0, 100).join(","));
-    if (!answer.ok) { say("The selected points could not be shown: the site answers with the error " + answer.status + "."); return; }
-    fill(await answer.text(), ids);
-  };
-  const fill = (text, ids) => {
-    const part = new DOMParser().parseFromString(text, "text/html").getElementById("points");
-    if (!part) { say("You are no longer signed in."); return; }
-    panel.replaceChildren(document.adoptNode(part));
-    panel.hidden = false;
-    const count = panel.querySelector("[data-count]");
-    if (count) count.textContent = `${ids.length} point${ids.length === 1 ? "" : "s"} selected` + (ids.length > 100 ? "; the table has the first 100" : "");
-    const more = panel.querySelector("input[name=more]");
-    if (more) more.value = ids.slice(100).join(",");
-    // What became of the last act stays while its points are selected.
-    if (outcome && outcome.ids === ids.join()) report(); else outcome = null;
-  };
-  panel.addEventListener("submit", async (event) => {
-    event.preventDefault();
-    const data = new FormData(event.target, event.submitter);
-    const answer = await fetch(event.target.action, { method: "POST", body: new URLSearchParams(data), headers: { Accept: "application/json" } });
-    let said = {};
-    try { said = await answer.json(); } catch { said = { error: "the site answers with the error " + answer.status }; }
-    outcome = { text: said.said || said.error, ids: chosenIds().sort((a, b) => a - b).join(), good: answer.ok };
-    report();
-    if (answer.ok) { await load(head.asked); await showChosen(); }
-  });
-  panel.addEventListener("click", (event) => { if (event.target.closest("[data-clear]")) { choose([]); } });
-
-  // Tools.
-  const TOOLS = { pan: "PanTool", zoom: "BoxZoomTool", box: "BoxSelectTool", lasso: "LassoSelectTool" };
-  const setMode = (name) => {
-    mode = name;
-    for (const { tools } of panels) for (const tool of tools) {
-      const wanted = tool.type === TOOLS[name] || tool.type === "WheelZoomTool" && name === "zoom";
-      if (tool.active !== wanted) tool.active = wanted;
-    }
-    for (const button of document.querySelectorAll("#tools [data-tool]")) button.setAttribute("aria-pressed", String(button.dataset.tool === name));
-    // A finger moves the page, unless a tool was chosen.
-    place.dataset.tool = name;
-  };
-  document.getElementById("tools").addEventListener("click", (event) => {
-    const button = event.target.closest("button");
-    if (!button || !view) return;
-    if (button.dataset.tool) setMode(mode === button.dataset.tool && touch ? "none" : button.dataset.tool);
-    else if (button.dataset.act === "reset") reset();
-    else if (button.dataset.act === "fit") fit();
-    else if (button.dataset.act === "png") png();
-  });
-  place.addEventListener("keydown", (event) => {
-    if (!x_range) return;
-    const wide = x_range.end - x_range.start, move = { ArrowLeft: [-.1, -.1], ArrowRight: [.1, .1], "+": [.1, -.1], "-": [-.125, .125] }[event.key];
-    if (event.key === "Home") reset(); else if (event.key === "Escape") choose([]); else if (move) x_range.setv({ start: x_range.start + move[0] * wide, end: x_range.end + move[1] * wide }); else return;
-    event.preventDefault();
-  });
-  // The picture for a file is the server's, drawn on a canvas.
-  const png = async () => {
-    const answer = await fetch(root + "/curves.svg?" + query(show, x_range ? [jdOf(x_range.start), jdOf(x_range.end)] : null));
-    if (!answer.ok) return;
-    const image = new Image();
-    image.src = "data:image/svg+xml;charset=utf-8," + encodeURIComponent(await answer.text());
-    await image.decode();
-    const canvas = document.createElement("canvas");
-    canvas.width = 2 * image.naturalWidth;
-    canvas.height = 2 * image.naturalHeight;
-    const ctx = canvas.getContext("2d");
-    ctx.fillStyle = "#ffffff";
-    ctx.fillRect(0, 0, canvas.width, canvas.height);
-    ctx.drawImage(image, 0, 0, canvas.width, canvas.height);
-    const link = document.createElement("a");
-    link.href = canvas.toDataURL("image/png");
-    link.download = `light curve of ${show.sources.join(", ")}.png`;
-    link.click();
-    place.dataset.saved = link.download;
-  };
-
   const ROWS = ["period", "from", "to", "bands", "instruments", "flagged"];
-  // On paper the light curve is the server's picture: dark ink, and as wide as the sheet.
-  addEventListener("beforeprint", () => {
-    if (!head || !x_range) return;
-    const asked = new XMLHttpRequest();
-    // A browser waits for nothing else before it prints.
-    asked.open("GET", root + "/curves.svg?" + query(show, [jdOf(x_range.start), jdOf(x_range.end)]), false);
-    try { asked.send(); } catch { return; }
-    if (asked.status !== 200) return;
-    const picture = document.importNode(new DOMParser().parseFromString(asked.responseText, "image/svg+xml").documentElement, true);
-    picture.setAttribute("class", "on-paper");
-    place.after(picture);
-  });
-  addEventListener("afterprint", () => { for (const old of document.querySelectorAll(".on-paper")) old.remove(); });
-
   // The form: a change is shown at once, and the address has it.
   const address = (name = "") => {
     const words = query(show), own = place.dataset.page, before = new URLSearchParams(location.search);
@@ -623,7 +351,7 @@
   for (const kind of ["result", "flag"]) document.body.addEventListener("iop4d-" + kind, news);
   document.body.addEventListener("iop4d-reset", news);
 
-  window.iop4dCurves = { range: () => x_range, panels: () => panels, sources: () => sources, choose, head: () => head, fit, setMode };
+  window.iop4dCurves = { range: () => x_range, panels: () => panels, sources: () => sources, choose: pointing.choose, head: () => head, fit, setMode: drawing.setMode };
   if (place.dataset.points !== "0") note("Loading the light curve…");
   address();
   load();
