@@ -1,8 +1,10 @@
-// Shows an image from tiles of its pixels: zoom, cuts, stretch and colours are made here, at once.
+// Shows an image from tiles of its pixels: zoom, cuts, stretch and colours are made at once, in the
+// browser. What is drawn over it is in viewer_marks.js, how its pixels look in viewer_looks.js.
 // Without it the page shows the preview picture.
 "use strict";
 const showImages = (box, known) => {
   const images = known();
+  const { CUTS, cutsOf, value } = iop4dLooks, { toSky, sexagesimal } = iop4dSky;
   const REFRESH_MS = 1000, BLINK_MS = 700, EXACT_MS = 160, TILES_HELD = 240, NEAR_PX = 14;
 
   // The parts of the page.
@@ -40,44 +42,9 @@ const showImages = (box, known) => {
   const views = new Map();   // by name: its description, cuts, tiles
   let marks = { sources: [], stars: [], pairs: [], matched: [] }, wanted = false, pointer = null, keyed = false;
 
-  const STRETCH = {
-    linear: (t) => t, sqrt: Math.sqrt, asinh: (t) => Math.asinh(t * 12) / Math.asinh(12), log: (t) => Math.log1p(1000 * t) / Math.log(1001),
-  };
-  const power = (t, c) => c.reduceRight((sum, one) => sum * t + one, 0);
-  const COLOURS = {
-    grey: (t) => [t, t, t], inverted: (t) => [1 - t, 1 - t, 1 - t],
-    viridis: (t) => [
-      power(t, [0.27773, 0.10509, -0.33086, -4.63423, 6.22827, 4.77638, -5.43546]),
-      power(t, [0.00541, 1.40461, 0.21485, -5.7991, 14.17993, -13.74515, 4.64585]),
-      power(t, [0.3341, 1.38459, 0.0951, -19.33244, 56.69055, -65.35303, 26.31244])],
-    heat: (t) => [3 * t, 3 * t - 1, 3 * t - 2],
-  };
-  const byte = (part) => Math.max(0, Math.min(255, Math.round(255 * part)));
-
   const view = () => views.get(state.image);
-  const value = (of, code) => Math.sinh(code * of.step) * of.sigma + of.sky;
-  const code = (of, level) => Math.asinh((level - of.sky) / of.sigma) / of.step;
-
-  // The colour of each code; computed when cuts, stretch or colours change.
-  const table = (of) => {
-    const key = [of.cuts, state.stretch, state.colours, state.overlays.has("masked")].join();
-    if (of.tableOf !== key) {
-      const most = 1024, colour = COLOURS[state.colours], bend = STRETCH[state.stretch];
-      of.table = new Uint32Array(2 * most + 1);
-      for (let number = -most; number <= most; number++) {
-        const part = (value(of, number) - of.cuts[0]) / (of.cuts[1] - of.cuts[0]);
-        const [r, g, b] = colour(bend(Math.max(0, Math.min(1, part)))).map(byte);
-        of.table[number + most] = (255 << 24 | b << 16 | g << 8 | r) >>> 0;
-      }
-      const none = state.overlays.has("masked") ? [230, 60, 200] : state.colours === "inverted" ? [255, 255, 255] : [0, 0, 0];
-      of.gap = (255 << 24 | none[2] << 16 | none[1] << 8 | none[0]) >>> 0;
-      of.tableOf = key;
-    }
-    return of;
-  };
-
   const paint = (of, tile) => {
-    table(of);
+    iop4dLooks.table(of, { stretch: state.stretch, colours: state.colours, isMasked: state.overlays.has("masked") });
     if (tile.painted === of.tableOf) return;
     tile.canvas = tile.canvas || make("canvas", { width: tile.nx, height: tile.ny });
     const inside = tile.canvas.getContext("2d"), picture = inside.createImageData(tile.nx, tile.ny);
@@ -157,8 +124,8 @@ const showImages = (box, known) => {
         }
       }
     }
-    drawMarks(scale);
-    drawGraph();
+    overlay.draw(scale);
+    histogram.draw();
     box.dataset.shown = [...of.tiles].some(([key, tile]) => tile.codes && key.startsWith(level + "/")) ? state.image : "";
   };
 
@@ -166,144 +133,9 @@ const showImages = (box, known) => {
   const toScreen = (x, y) => [(x + 0.5 - state.x) * state.zoom + canvas.clientWidth / 2, canvas.clientHeight / 2 - (y + 0.5 - state.y) * state.zoom];
   const toImage = (i, j) => [(i - canvas.clientWidth / 2) / state.zoom + state.x - 0.5, (canvas.clientHeight / 2 - j) / state.zoom + state.y - 0.5];
 
-  // The gnomonic projection with SIP, as science/tan.py.
-  const sip = (terms, u, v) => terms.reduce((sum, [p, q, c]) => sum + c * u ** p * v ** q, 0);
-  const RAD = Math.PI / 180;
-  const toSky = (w, x, y) => {
-    const u0 = x - w.x0, v0 = y - w.y0, u = u0 + sip(w.a, u0, v0), v = v0 + sip(w.b, u0, v0);
-    const xi = (w.cd[0] * u + w.cd[1] * v) * RAD, eta = (w.cd[2] * u + w.cd[3] * v) * RAD;
-    const s = Math.sin(w.dec0 * RAD), c = Math.cos(w.dec0 * RAD), toward = c - eta * s;
-    return [((w.ra0 + Math.atan2(xi, toward) / RAD) % 360 + 360) % 360, Math.atan2(s + eta * c, Math.hypot(xi, toward)) / RAD];
-  };
-  const toPixel = (w, ra, dec) => {
-    const a = (ra - w.ra0) * RAD, s = Math.sin(w.dec0 * RAD), c = Math.cos(w.dec0 * RAD);
-    const sd = Math.sin(dec * RAD), cd = Math.cos(dec * RAD), toward = s * sd + c * cd * Math.cos(a);
-    if (toward < 1e-6) return null;
-    const xi = cd * Math.sin(a) / toward / RAD, eta = (c * sd - s * cd * Math.cos(a)) / toward / RAD;
-    const det = w.cd[0] * w.cd[3] - w.cd[1] * w.cd[2];
-    const fu = (w.cd[3] * xi - w.cd[1] * eta) / det, fv = (w.cd[0] * eta - w.cd[2] * xi) / det;
-    let u = fu, v = fv;
-    for (let n = 0; n < 5 && w.a.length + w.b.length; n++) [u, v] = [fu - sip(w.a, u, v), fv - sip(w.b, u, v)];
-    return [u + w.x0, v + w.y0];
-  };
-  const two = (number) => String(number).padStart(2, "0");
-  const sexagesimal = (degrees, hours) => {
-    const digits = hours ? 2 : 1, whole = Math.round(Math.abs(degrees) / (hours ? 15 : 1) * 3600 * 10 ** digits);
-    const seconds = whole / 10 ** digits, s = (seconds % 60).toFixed(digits).padStart(3 + digits, "0");
-    return (hours ? "" : degrees < 0 ? "−" : "+") + two(Math.floor(seconds / 3600)) + ":" + two(Math.floor(seconds / 60) % 60) + ":" + s;
-  };
+  const histogram = iop4dHistogram({ graph, view, ratio, setCuts: (cuts, name) => setCuts(cuts, name) });
+  const overlay = iop4dMarks({ canvas, context, state, toScreen, toImage, get marks() { return marks; }, get keyed() { return keyed; } });
 
-  const LONGER = 100; // times that residuals of the astrometric solution are lengthened
-  const KINDS = { target: "#ff5c5c", calibrator: "#5ac878", standard: "#5aa0ff" };
-  const ring = (x, y, r) => { context.beginPath(); context.arc(...toScreen(x, y), Math.max(r * state.zoom, 2), 0, 2 * Math.PI); context.stroke(); };
-  const drawMarks = (scale) => {
-    const on = (name) => state.overlays.has(name);
-    context.setTransform(scale, 0, 0, scale, 0, 0);
-    context.lineWidth = 1.4;
-    context.font = "12px system-ui, sans-serif";
-    if (on("grid") && marks.wcs) drawGrid(marks.wcs);
-    if (on("stars")) { context.strokeStyle = "#f0bf62"; for (const [x, y] of marks.stars) ring(x, y, 6 / Math.max(state.zoom, 0.6)); }
-    if (on("matched")) { // the line: where the solution puts the star, lengthened
-      context.strokeStyle = "#4cc3d9";
-      for (const [x, y, dx, dy] of marks.matched) { ring(x, y, 5 / Math.max(state.zoom, 0.6)); context.beginPath(); context.moveTo(...toScreen(x, y)); context.lineTo(...toScreen(x - LONGER * dx, y - LONGER * dy)); context.stroke(); }
-    }
-    if (on("pairs")) {
-      context.strokeStyle = "#c08bf0";
-      for (const [x0, y0, x1, y1] of marks.pairs) { context.beginPath(); context.moveTo(...toScreen(x0, y0)); context.lineTo(...toScreen(x1, y1)); context.stroke(); }
-    }
-    if (keyed) { // the pixel that the keyboard chose
-      const i = canvas.clientWidth / 2, j = canvas.clientHeight / 2;
-      context.strokeStyle = "#ffffff";
-      for (const [dx, dy] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) { context.beginPath(); context.moveTo(i + 5 * dx, j + 5 * dy); context.lineTo(i + 14 * dx, j + 14 * dy); context.stroke(); }
-    }
-    for (const one of marks.sources) {
-      context.strokeStyle = context.fillStyle = KINDS[one.kind] || "#e3e9f1";
-      context.setLineDash(one.measured ? [] : [4, 3]);
-      if (on("apertures") && marks.aperture && one.measured) ring(one.x, one.y, marks.aperture);
-      if (on("annuli") && marks.annulus && one.measured) { context.setLineDash([2, 3]); for (const r of marks.annulus) ring(one.x, one.y, r); }
-      context.setLineDash(one.measured ? [] : [4, 3]);
-      if (on("sources")) {
-        const [i, j] = toScreen(one.x, one.y), r = Math.max((marks.aperture || 6) * state.zoom, 5);
-        if (!on("apertures") || !one.measured) ring(one.x, one.y, marks.aperture || 6);
-        context.lineWidth = 3; context.strokeStyle = "#05080ccc";
-        const of = marks.sources.find((other) => other !== one && one.name.startsWith(other.name + " "));
-        const name = (of ? one.name.slice(of.name.length + 1) : one.name) + (one.beam ? " " + one.beam : "");
-        context.setLineDash([]);
-        context.strokeText(name, i + r + 3, j + 4);
-        context.fillText(name, i + r + 3, j + 4);
-        context.lineWidth = 1.4;
-      }
-    }
-    context.setLineDash([]);
-  };
-  const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 18000, 36000];   // arcsec
-  const drawGrid = (w) => {
-    const wide = canvas.clientWidth, tall = canvas.clientHeight;
-    const [ra, dec] = toSky(w, ...toImage(wide / 2, tall / 2));
-    const pixel = Math.sqrt(Math.abs(w.cd[0] * w.cd[3] - w.cd[1] * w.cd[2])) * 3600 / state.zoom;
-    const step = (STEPS.find((one) => one / pixel > 90) || 72000) / 3600, cos = Math.max(Math.cos(dec * RAD), 0.02);
-    const rough = step / cos * 240;   // seconds of time
-    const raStep = ([1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 3600].find((one) => one >= rough * 0.8) || 7200) / 240;
-    const count = Math.ceil(Math.max(wide, tall) * pixel / 3600 / step / 2) + 1;
-    context.strokeStyle = "#7fb2ff99"; context.fillStyle = "#a9ccff"; context.lineWidth = 1;
-    const line = (at, text) => {
-      let first = null;
-      context.beginPath();
-      for (let n = -24; n <= 24; n++) {
-        const place = toPixel(w, ...at(n / 24 * count * 1.2));
-        if (!place) continue;
-        const [i, j] = toScreen(...place);
-        if (first === null) context.moveTo(i, j); else context.lineTo(i, j);
-        if (i > 4 && i < wide - 90 && j > 14 && j < tall - 4 && (first === null || first.out)) first = { i, j };
-        else if (first === null) first = { out: true };
-      }
-      context.stroke();
-      if (first && !first.out) { context.save(); context.lineWidth = 3; context.strokeStyle = "#05080ccc"; context.strokeText(text, first.i + 3, first.j - 3); context.restore(); context.fillText(text, first.i + 3, first.j - 3); }
-    };
-    for (let n = -count; n <= count; n++) {
-      const d = Math.round(dec / step + n) * step, r = Math.round(ra / raStep + n) * raStep;
-      if (Math.abs(d) < 90) line((t) => [ra + t * step / cos, d], sexagesimal(d, false).slice(0, -2));
-      line((t) => [r, Math.max(-89.99, Math.min(89.99, dec + t * step))], sexagesimal((r % 360 + 360) % 360, true).slice(0, -3));
-    }
-  };
-
-  // The histogram, with the cuts as lines that can be drawn to and fro.
-  const drawGraph = () => {
-    const of = view(), wide = graph.clientWidth, tall = graph.clientHeight;
-    if (!wide || !of.counts.length) return;
-    const scale = ratio();
-    graph.width = wide * scale; graph.height = tall * scale;
-    const inside = graph.getContext("2d");
-    inside.setTransform(scale, 0, 0, scale, 0, 0);
-    const colour = getComputedStyle(graph);
-    inside.fillStyle = colour.color;
-    const most = Math.log1p(Math.max(...of.counts)), step = wide / of.counts.length;
-    of.counts.forEach((count, n) => { const h = Math.log1p(count) / most * (tall - 4); inside.fillRect(n * step, tall - h, Math.max(step - 0.4, 0.6), h); });
-    inside.fillStyle = colour.borderTopColor;
-    for (const cut of of.cuts) {
-      const at = (code(of, cut) - of.first) / of.codes * step;
-      inside.fillRect(Math.max(0, Math.min(wide - 2, at - 1)), 0, 2, tall);
-    }
-  };
-  let dragged = -1;
-  const dragCut = (event) => {
-    const of = view(), part = event.offsetX / graph.clientWidth;
-    const level = value(of, of.first + part * of.counts.length * of.codes);
-    if (dragged < 0) dragged = Math.abs(code(of, of.cuts[0]) - code(of, level)) < Math.abs(code(of, of.cuts[1]) - code(of, level)) ? 0 : 1;
-    const cuts = [...of.cuts];
-    cuts[dragged] = level;
-    if (cuts[1] > cuts[0]) setCuts(cuts, "own");
-  };
-  graph.addEventListener("pointerdown", (event) => { graph.setPointerCapture(event.pointerId); dragged = -1; dragCut(event); });
-  graph.addEventListener("pointermove", (event) => { if (graph.hasPointerCapture(event.pointerId)) dragCut(event); });
-
-  const CUTS = [["zscale", "zscale"], ["99.9", "99.9 %"], ["99.5", "99.5 %"], ["99", "99 %"], ["95", "95 %"], ["full", "all"], ["own", "own values"]];
-  const cutsOf = (of, name) => {
-    if (name === "zscale") return of.zscale;
-    if (name === "full") return [of.low, of.high];
-    const at = (percent) => of.percentiles.reduce((best, one) => Math.abs(one[0] - percent) < Math.abs(best[0] - percent) ? one : best)[1];
-    return [at(100 - Number(name)), at(Number(name))];
-  };
   const setCuts = (cuts, name) => {
     const of = view();
     of.cuts = cuts[1] > cuts[0] ? cuts : [cuts[0], cuts[0] + of.sigma];
