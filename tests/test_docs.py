@@ -20,6 +20,7 @@ from iop4d.instruments.discovery import find_instruments
 from iop4d.model.flags import DESCRIPTIONS, Flag
 from iop4d.reduction.product_cards import OF_MASTER, OF_REDUCED
 from iop4d.store.tables.results import FIRST, MORE
+from iop4d.web.menu import ENTRIES
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "docs").rglob("*.md")}
@@ -259,6 +260,18 @@ def test_a_link_of_the_documentation_leads_somewhere(name: str) -> None:
     for link in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", DOCS[name]):
         if "://" not in link:
             assert (place / link).exists(), link
+
+
+def test_a_page_that_is_named_stands_in_the_menu() -> None:
+    """One sent to a page Failed, another to a page Drafts, which there are not."""
+    pages = {entry.name: [name for _, name, _ in entry.pages] for entry in ENTRIES}
+    others = {"Client Credentials", "Notices"}  # of GCN
+    for name, text in DOCS.items():
+        flat = " ".join(text.split())
+        for entry, rest in re.findall(rf"\*\*({'|'.join(pages)})\*\*, ([A-Z].{{30}})", flat):
+            assert any(rest.startswith(page) for page in pages[entry]), (name, entry, rest)
+        for word in re.findall(r"(?:page|under) \*([A-Z][^*]+)\*", flat):
+            assert word in {*pages, *others}, (name, word)
 
 
 def test_what_iop4_s_pages_do_is_shown_by_tests_that_are_there() -> None:

@@ -57,6 +57,9 @@ def lines_of(chain: dict[str, Any]) -> list[str]:
     lines.append("Frames")
     for frame in chain["frames"]:
         lines += _frame(frame)
+    if chain["files"] and not chain["frames"]:
+        lines.append(f"  none of this site; raw files of {r['software']}: "
+                     f"{', '.join(chain['files'])}")
     lines.append("Masters")
     for master in chain["masters"]:
         newer = "" if master["revision"] == master["newest_revision"] else ", a newer one exists"

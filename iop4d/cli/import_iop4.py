@@ -75,6 +75,7 @@ def import_iop4(ctx: click.Context, path: Path, no_results: bool, dry_run: bool,
     if configuration is not None:
         _say_archives(site, configuration, dry_run)
     _say(report, dry_run)
+    _say_instruments(site, report)
 
 
 def _add_archives(site: Site, found: Configuration, dry_run: bool) -> None:
@@ -113,6 +114,17 @@ def _say(report: Report, dry_run: bool) -> None:
             echo(f"  {counted(report.results[name], 'result')} {words}")
     for reason, count in sorted(report.left_out.items()):
         echo(f"  {counted(count, 'result')} left out: {reason}")
+
+
+def _say_instruments(site: Site, report: Report) -> None:
+    """Name instruments whose frames this site would not read."""
+    from iop4d.instruments.discovery import find_instruments
+
+    known = {one.name for one in find_instruments(site.camera, site.polarimeter)}
+    for name, count in sorted(report.instruments.items()):
+        if name not in known:
+            echo(f"  {counted(count, 'result')} of {name}, which is no instrument of this site: "
+                 "its frames need a [[camera]] section")
 
 
 def _would(dry_run: bool, words: str) -> str:

@@ -32,7 +32,8 @@ def init(folder: Path) -> None:
                    "which they are given.", err=True)
     click.echo(f"  1. Edit {shlex.quote(str(path))}")
     click.echo(f"  2. iop4d --site {site} catalogue import builtin:blazars")
-    click.echo(f"  3. iop4d --site {site} run      (and, beside it, iop4d --site {site} web)")
+    click.echo("  3. Index files, to find the fields: 'iop4d docs getting-started', step 2")
+    click.echo(f"  4. iop4d --site {site} run      (and, beside it, iop4d --site {site} web)")
 
 
 def site_around(folder: Path) -> Path | None:

@@ -22,6 +22,7 @@ class Report:
     sources_added: int = 0
     sources_known: int = 0
     results: Counter[str] = field(default_factory=Counter)  # added, changed, same, measured here
+    instruments: Counter[str] = field(default_factory=Counter)  # results of each
     flagged: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
@@ -43,6 +44,7 @@ def bring(database: Database, found: records.Records, *, by: str, now: float, dr
     every = {source.name: source for source in (*here, *new.new)}
     rows, report.left_out = results.convert(found.results if with_results else (), new.names, every)
     report.flagged = sum(bool(row.flags) for row in rows)
+    report.instruments = Counter(row.instrument for row in rows)
     for start in range(0, len(rows), _AT_A_TIME):
         part = rows[start:start + _AT_A_TIME]
         if dry_run:

@@ -20,6 +20,7 @@ from iop4d.science.times import bjd_tdb
 _NAN = math.nan
 _INSTRUMENTS = {"CAFOS2.2": "CAFOS"}
 _MODES = {"PHOTOMETRY": "photometry", "POLARIMETRY": "polarimetry"}
+_NO_WORD = ("", "None", "ERROR")  # of an instrument or a band that IOP4 could not read
 _NIGHT = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 #: What a time (JD) and a magnitude can be; 99 and -99 stand for none in many tables.
 _JD, _MAG = (2_400_000.5, 2_500_000.0), (-5.0, 35.0)
@@ -75,13 +76,15 @@ def _one_each(found: Iterable[Imported]) -> list[Imported]:
 def _why_not(row: Row, source: Source | None) -> str:
     """Why a row is no result, or empty."""
     mag, p = number_of(row, "mag"), number_of(row, "p")
+    name = text_of(row, "source")
     reasons = (
-        ("its source was left out, or is gone from IOP4's catalogue", source is None),
+        (f"its source{name and f' {name}'} was left out, or is gone from IOP4's catalogue",
+         source is None),
         ("no magnitude and no polarisation", math.isnan(mag) and math.isnan(p)),
         ("no time, telescope, night, instrument or band", not (
             _JD[0] < number_of(row, "juliandate", 0.0) < _JD[1] and row["telescope"]
-            and _NIGHT.fullmatch(row["night"]) and text_of(row, "instrument")
-            and text_of(row, "band"))),
+            and _NIGHT.fullmatch(row["night"]) and text_of(row, "instrument") not in _NO_WORD
+            and text_of(row, "band") not in _NO_WORD)),
         (f"observed as {row.get('obsmode')}", text_of(row, "obsmode") not in _MODES),
         ("no raw files", not row["files"]),
         ("a magnitude that cannot be", not (math.isnan(mag) or _MAG[0] < mag < _MAG[1])),

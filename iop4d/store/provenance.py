@@ -82,6 +82,7 @@ def explain(db: Connection, result_id: int, *, index_minutes: float) -> dict[str
         "group": _group(db, result.group_id),
         "calibrators": result.calibrators,
         "frames": _frames(db, frames, result.source),
+        "files": result.frames,
         "masters": _masters(db, frames),
         "settings": _settings(db, frames),
         "history": [{"revision": row.revision, "replaced_at": row.replaced_at, **row.was}

@@ -28,6 +28,7 @@ NOT_RUN: dict[Command, str] = {
     ("README.md", "make test"): "runs these tests",
     ("README.md", "python3 -m venv"): f"{_NETWORK}: make release-check does it",
     ("README.md", "source venv"): _SHELL,
+    ("README.md", "iop4d index"): _INDEX,
     ("README.md", "nano"): _EDITOR,
     ("README.md", "iop4d run"): _FOREVER,
     ("README.md", "iop4d web"): _FOREVER,

@@ -363,3 +363,29 @@ def test_every_key_of_the_configuration_comes_or_is_named(site: Path, old: Path)
     assert "no counterpart: log_level, astrometry_timeout, iop4admin" in said
     assert "set [daemon] workers" in said
     assert "secret-word" not in said
+
+
+def test_what_iop4_could_not_read_is_left_out_and_what_is_unknown_here_is_named(
+        site: Path, tmp_path: Path) -> None:
+    """A band of the name ERROR came as a band."""
+    def spoil(rows: list[dict[str, Any]]) -> None:
+        first, second, third, *_ = [row["fields"] for row in _of(rows, "photopolresult")
+                                    if row["fields"]["mag"] is not None]
+        first["band"], second["instrument"] = "ERROR", "FooCam"
+        third["astrosource"] = ["Mrk 999"]
+
+    said = " ".join(bring(site, _dump(tmp_path, spoil)).split())
+    assert "results added: 6" in said
+    assert "1 result left out: no time, telescope, night, instrument or band" in said
+    assert "1 result left out: its source Mrk 999 was left out, or is gone from" in said
+    assert "1 result of FooCam, which is no instrument of this site" in said
+    assert "ERROR" not in {row["band"] for row in rows_of(site)}
+
+
+def test_an_imported_result_names_its_raw_files(site: Path, old: Path) -> None:
+    bring(site, old / "iop4.db")
+    names = rows_of(site)[0]["frames"]
+    assert f"none of this site; raw files of IOP4: {names}" in call("--site", str(site), "explain",
+                                                                     "1")
+    page = create_app(load_site(site, has_indexes=False)).test_client().get("/results/1").text
+    assert names in page
