@@ -15,6 +15,7 @@ import click
 import pytest
 
 from iop4d.cli import COMMANDS, LazyGroup
+from iop4d.config.renamed import KEYS
 from iop4d.config.site import ARRAYS, TABLES, keys_of
 from iop4d.instruments.discovery import find_instruments
 from iop4d.model.flags import DESCRIPTIONS, Flag
@@ -24,7 +25,8 @@ from iop4d.web.menu import ENTRIES
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "docs").rglob("*.md")}
-ALL = "\n".join([*DOCS.values(), (ROOT / "README.md").read_text(encoding="utf-8")])
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+ALL = "\n".join([*DOCS.values(), README])
 
 
 def _tables(section: str) -> dict[str, dict[str, list[str]]]:
@@ -260,6 +262,20 @@ def test_a_link_of_the_documentation_leads_somewhere(name: str) -> None:
     for link in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", DOCS[name]):
         if "://" not in link:
             assert (place / link).exists(), link
+
+
+def test_a_key_that_is_named_is_one_and_has_its_present_name() -> None:
+    """The page of polarimetry had the former name of a key."""
+    keys = {name: set(keys_of(cls)) for name, cls in TABLES.items()} | {
+        name: {key for cls in kinds.values() for key in keys_of(cls)}
+        for name, kinds in ARRAYS.items()}
+    present = set().union(*keys.values())
+    former = {old for renamed in KEYS.values() for old in renamed if "_" in old} - present
+    for name, text in {**DOCS, "README.md": README}.items():
+        flat = " ".join(text.split())
+        for section, key in re.findall(r"`\[{1,2}([a-z_]+)\]{1,2} ([a-z_]+)", flat):
+            assert key in keys[section], (name, section, key)
+        assert not former & set(re.findall(r"`([a-z_]+)`", flat)), name
 
 
 def test_a_page_that_is_named_stands_in_the_menu() -> None:
