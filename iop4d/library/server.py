@@ -224,7 +224,7 @@ class Client(Observatory):
             content = self.reader.file(f"/frames/{frame['id']}/{kind}")
         except NotFoundError as error:
             raise NotFoundError(f"{self.reader.words} has no {kind} image of the frame "
-                                f"{frame['id']}, which is {frame['state']}: {error}") from None
+                                f"{frame['id']}: it is {frame['state']} ({error})") from None
         with tempfile.TemporaryDirectory(prefix="iop4d-") as folder:
             path = Path(folder) / Path(str(frame["name"])).name
             path.write_bytes(content)

@@ -114,8 +114,8 @@ def test_an_image_that_a_server_does_not_give_comes_with_the_reason(
     path = made_site.root / "raw" / "light0.fits"
     path.rename(path.with_name("moved.fits"))
     try:
-        with pytest.raises(NotFoundError, match=r"no raw image of the frame \d+, which is done: "
-                                                "This file cannot be downloaded"):
+        with pytest.raises(NotFoundError, match=r"no raw image of the frame \d+: it is done "
+                                                r"\(This file cannot be downloaded"):
             frame.image("raw")
     finally:
         path.with_name("moved.fits").rename(path)
