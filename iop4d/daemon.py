@@ -261,6 +261,7 @@ class Daemon:
             calendar.add("disk", self._note_disk, hour=0, at_start=True)
         return {
             "dispatcher": self._dispatcher.run(self._parts.stop),
+            "claim of the database": self.database.hold(self._parts.stop),
             "heartbeat": every(BEAT, self._beat),
             "clock": every(_CLOCK, self._follow_clock),
             "requests": every(_REQUESTS, self._requests.run_once),

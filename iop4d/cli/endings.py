@@ -41,6 +41,10 @@ class Ending:
         return self.code
 
 
+_LOCKED = Ending(code=EX_TEMPFAIL, text="the database is locked by another program; nothing is "
+                 "lost: try again once that has ended")
+
+
 def show_whatever_can_be_shown() -> None:
     """Let no letter that the terminal does not have (LANG=C, Latin-1) end a command."""
     for stream in (sys.stdout, sys.stderr):
@@ -55,6 +59,8 @@ def ending_of(error: BaseException) -> Ending | None:
         return None if None in endings else endings[0]
     ending = None
     match error:
+        case Iop4dError() if getattr(error, "locked", False):
+            ending = _LOCKED
         case ConfigError():
             ending = Ending(code=EX_CONFIG, text=str(error))
         case Iop4dError():
@@ -64,8 +70,7 @@ def ending_of(error: BaseException) -> Ending | None:
         case MemoryError():
             ending = Ending(code=FAILED, text="there is not enough memory")
         case _ if type(error).__name__ == "OperationalError" and "is locked" in str(error):
-            ending = Ending(code=EX_TEMPFAIL, text="the database is locked by another program; "
-                            "nothing is lost: try again once that has ended")
+            ending = _LOCKED
     return ending
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -104,6 +104,8 @@ def copy(ctx: click.Context, source: str, target: str, site_after: str | None,
     password of a server is what [store] says. Stop the daemon first. The site file is not changed:
     afterwards set [store] url to TO.
     """
+    from contextlib import ExitStack, closing
+
     from rich.progress import Progress
 
     from iop4d.config.store import FilePlace, is_url, place_of_url
@@ -116,10 +118,11 @@ def copy(ctx: click.Context, source: str, target: str, site_after: str | None,
         if not url or not is_url(url):
             raise Iop4dError(f"'{url}' is no url of a database: sqlite:///FILE, or "
                              "postgresql://USER@HOST/DATABASE without a password")
-    if is_locked(site.lock):
-        raise Iop4dError("the daemon runs on this site and would write meanwhile: stop it first")
     from_, to = (place_of_url(url, site.root, password=site.store.secret.read)
                  for url in (source, target))
+    beside = {place.path.parent for place in (from_, to) if isinstance(place, FilePlace)}
+    if any(is_locked(folder / site.lock.name) for folder in {site.root, *beside}):
+        raise Iop4dError("the daemon runs on this site and would write meanwhile: stop it first")
     if others := _running(site):
         raise Iop4dError(f"the node {others[0]} works on this database and would write meanwhile: "
                          "stop its daemon first")
@@ -127,19 +130,21 @@ def copy(ctx: click.Context, source: str, target: str, site_after: str | None,
         raise Iop4dError("FROM and TO are the same database")
     if isinstance(from_, FilePlace) and not from_.path.exists():
         raise Iop4dError(f"no database at {from_}")
-    one, other = Database(from_, read_only=True), Database(to)
-    try:
-        with Progress(transient=True) as bar:
-            tasks = {}
+    tasks: dict[str, Any] = {}
 
-            def note(table: str, rows: int) -> None:
-                if table not in tasks:
-                    tasks[table] = bar.add_task(table, total=None)
-                bar.update(tasks[table], description=f"{table}: {rows}")
+    def note(table: str, rows: int) -> None:
+        if table not in tasks:
+            tasks[table] = bar.add_task(table, total=None)
+        bar.update(tasks[table], description=f"{table}: {rows}")
 
-            count = copy_rows(one, other, progress=note)
-    finally:
-        one.close()
-        other.close()
+    with ExitStack() as opened:
+        one = opened.enter_context(closing(Database(from_, read_only=True)))
+        one.check_schema()
+        other = opened.enter_context(closing(Database(to)))
+        for database in (one, other):
+            opened.callback(database.kind.unclaim)
+            database.kind.claim()  # no daemon works on either meanwhile, on whatever machine
+        bar = opened.enter_context(Progress(transient=True))
+        count = copy_rows(one, other, progress=note)
     echo(f"{counted(count, 'row')} copied to {to} and compared; set [store] url = \"{target}\" in "
          f"{site.root / 'iop4d.toml'} to use it")

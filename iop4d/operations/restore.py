@@ -20,7 +20,7 @@ from iop4d.model.errors import Iop4dError
 from iop4d.operations import archive
 from iop4d.operations.archive import BackupError, Manifest
 from iop4d.store import audit, restored
-from iop4d.store.copying import copy, counts, empty, save
+from iop4d.store.copying import copy, counts, save
 from iop4d.store.database import Database, StoreUnavailableError, is_there, make_private
 from iop4d.system.lock import SiteLock
 
@@ -190,9 +190,7 @@ def _put_database(place: Place, unpacked: Path) -> None:
     try:
         target.kind.claim()
         try:
-            with target.write() as tx:
-                empty(tx)
-            copy(source, target)
+            copy(source, target, replace=True)
         finally:
             target.kind.unclaim()
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,41 +14,43 @@ from iop4d.config.store import FilePlace
 from iop4d.model.errors import Iop4dError
 from iop4d.store.database import Connection, Database, Transaction
 from iop4d.store.schema import TABLES, Meta, ResultChange, WebSession
-from iop4d.store.table import Table
+from iop4d.store.table import JSONField, Table, readable_json
 
 _AT_ONCE = 1000  # rows of a transaction
 _OWN = "schema"  # a line of Meta that the database writes for itself
 
 
-def copy(source: Database, target: Database, *,
+def copy(source: Database, target: Database, *, replace: bool = False,
          progress: Callable[[str, int], None] = lambda _table, _rows: None) -> int:
     """Copy all rows into a database that holds none; how many there are.
 
-    ``progress``: called with a table and how many of its rows are there. Raises Iop4dError where
-    the target holds something, or holds something else in the end: then it is of no use.
+    ``replace``: delete what it holds first. ``progress``: called with a table and how many of its
+    rows are there. It is one transaction: what is interrupted, and what differs in the end, leaves
+    the target as it was. Raises Iop4dError where it differs, or the target holds something.
     """
-    with target.read() as db:
-        if filled := [_name(table) for table in TABLES if _has_rows(db, table)]:
+    count = 0
+    with target.write() as tx:
+        if replace:
+            empty(tx)
+        elif filled := [_name(table) for table in TABLES if _has_rows(tx, table)]:
             raise Iop4dError(f"{target.place} is not empty ({', '.join(filled[:4])}): copy into a "
                              "new database")
-    count = 0
-    for table in (*(one for one in TABLES if one is not ResultChange), ResultChange):
-        if table is ResultChange:
-            # What the copied results said of themselves as they were written is no news.
-            with target.write() as tx:
+        for table in (*(one for one in TABLES if one is not ResultChange), ResultChange):
+            if table is ResultChange:
+                # What the copied results said of themselves as they were written is no news.
                 tx.delete(ResultChange).execute()
-        there = 0
-        for rows in _parts(source, table):
-            with target.write() as tx:
+            there = 0
+            for rows in _parts(source, table):
                 _insert(tx, table, rows)
-            there += len(rows)
-            progress(_name(table), there)
-        count += there
-    differing = [_name(table) for table in TABLES
-                 if _digest(source, table) != _digest(target, table)]
-    if differing:
-        raise Iop4dError(f"{target.place} differs from {source.place} in {', '.join(differing)}: "
-                         "did anything write meanwhile? Remove it, and copy again")
+                there += len(rows)
+                progress(_name(table), there)
+            count += there
+        differing = [_name(table) for table in TABLES
+                     if _digest(source, table) != _digest(target, table)]
+        if differing:
+            raise Iop4dError(
+                f"the copy differs from {source.place} in {', '.join(differing)}: did anything "
+                "write meanwhile? Nothing was copied; try again")
     return count
 
 
@@ -113,7 +116,7 @@ def _keys(table: type[Table]) -> list[str]:
 
 
 def _parts(database: Database, table: type[Table]) -> Iterator[list[list[Any]]]:
-    """The rows of a table in the order of their keys, some at once; each as the tables have it."""
+    """The rows of a table in the order of their keys, some at once; each as any database has it."""
     fields: list[pw.Field] = table._meta.sorted_fields
     names = [field.column_name for field in fields]
     keys = _keys(table)
@@ -123,6 +126,8 @@ def _parts(database: Database, table: type[Table]) -> Iterator[list[list[Any]]]:
     past: list[Any] = []
     truths = [number for number, field in enumerate(fields) if isinstance(field, pw.BooleanField)]
     texts = [number for number, field in enumerate(fields) if isinstance(field, pw.TextField)]
+    numbers = [number for number, field in enumerate(fields) if isinstance(field, pw.FloatField)]
+    documents = [number for number, field in enumerate(fields) if isinstance(field, JSONField)]
     while True:
         after = f"({order}) > ({', '.join('?' * len(keys))})" if past else ""
         own = _but_own(table).removeprefix(" WHERE ")
@@ -140,7 +145,17 @@ def _parts(database: Database, table: type[Table]) -> Iterator[list[list[Any]]]:
             for number in texts:  # a server takes no NUL within a text
                 if row[number] and "\0" in row[number]:
                     row[number] = row[number].replace("\0", "\N{REPLACEMENT CHARACTER}")
+            for number in numbers:  # nor does SQLite know NaN, and a zero's sign
+                row[number] = _number(row[number])
+            for number in documents:
+                row[number] = row[number] and readable_json(row[number])
         yield found
+
+
+def _number(value: Any) -> Any:
+    if not isinstance(value, float):
+        return value
+    return None if math.isnan(value) else value + 0.0
 
 
 def _insert(tx: Transaction, table: type[Table], rows: list[list[Any]]) -> None:

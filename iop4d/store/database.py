@@ -49,7 +49,7 @@ class Database:
         prepare = prepare and not read_only
         self.kind: Kind = (
             Postgresql(self.place.reader_url if read_only else self.place.url,
-                       self.place.password(), read_only=read_only, busy_s=busy_s,
+                       self.place.password, read_only=read_only, busy_s=busy_s,
                        node=self.place.node)
             if isinstance(self.place, ServerPlace) else
             Sqlite(self.place.path, read_only=read_only, busy_s=busy_s, create=prepare, mode=mode))

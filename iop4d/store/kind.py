@@ -14,12 +14,16 @@ from iop4d.store.schema import SCHEMA_VERSION
 
 class StoreUnavailableError(Iop4dError):
     """The database cannot be used now. ``absent``: there is none yet, which is no fault; ``lost``:
-    its server went away, and what was under way may be done again once it is back."""
+    its server went away, and what was under way may be done again once it is back; ``refused``: its
+    server lets this account not in; ``locked``: another program writes for too long."""
 
-    def __init__(self, why: str, *, absent: bool = False, lost: bool = False) -> None:
+    def __init__(self, why: str, *, absent: bool = False, lost: bool = False,
+                 refused: bool = False, locked: bool = False) -> None:
         super().__init__(why)
+        self.locked = locked
         self.absent = absent
         self.lost = lost
+        self.refused = refused
 
 
 def of_other_schema(place: str, version: int) -> StoreUnavailableError:

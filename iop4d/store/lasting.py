@@ -1,6 +1,7 @@
 """A database whose server may go away and come back: what was under way is done once, then.
 
-A file of SQLite never goes away; what fails there fails at once.
+A file of SQLite never goes away; what fails there fails at once. Another program that writes to
+either for long is waited for.
 """
 
 from __future__ import annotations
@@ -65,10 +66,11 @@ class Lasting:
                 with self.database.write() as tx:
                     answer = act(tx)
                     mark = tx.mark
+                self.away = ""
                 return answer
             except StoreUnavailableError as error:
                 self._wait(error)
-                if mark is not None and self._is_committed(mark):
+                if mark and self._is_committed(mark):
                     return answer
 
     def claim(self) -> None:
@@ -105,7 +107,11 @@ class Lasting:
 
     def _wait(self, error: StoreUnavailableError) -> None:
         """Until the server answers; raises the error where it is none of an absent server."""
-        if not error.lost:
+        if error.locked and not self._end.wait(_FIRST_PAUSE):
+            self.away = str(error)  # until something is written; each try waits by itself
+            log.error("%s; trying again", error)
+            return
+        if not self._passes(error):
             raise error
         self.away, began, pause = str(error), time.monotonic(), _FIRST_PAUSE
         log.error("%s; trying again until it is back", error)
@@ -128,5 +134,10 @@ class Lasting:
                 self._database = database
                 self._claim_again()
         except StoreUnavailableError as error:
-            return not error.lost
+            return not self._passes(error)
         return True
+
+    def _passes(self, error: StoreUnavailableError) -> bool:
+        """Whether it is of an absent server, or of one that let us in before: a password that is
+        being changed, say."""
+        return error.lost or (error.refused and self._database is not None)

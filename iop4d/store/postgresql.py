@@ -11,22 +11,25 @@ import math
 import re
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import peewee as pw
 
-from iop4d.model.errors import Iop4dError
+from iop4d.model.errors import ConfigError, Iop4dError
 from iop4d.store.kind import StoreUnavailableError
 from iop4d.store.migrate import migrate
+from iop4d.store.postgresql_tables import FIELD_TYPES, definitions
 from iop4d.store.schema import SCHEMA_VERSION, TABLES
+from iop4d.store.table import Table
 
 try:
     import psycopg
     from psycopg import sql as names
+    from psycopg.conninfo import conninfo_to_dict
     from psycopg.pq import TransactionStatus
     from psycopg.types.numeric import FloatDumper
     from psycopg.types.string import StrDumperUnknown
@@ -41,19 +44,27 @@ _DAEMON = 0x10B4E
 _NODE = 0x10B4F
 _LEADER = 0x10B50
 _CLAIM_LOOKS, _CLAIM_PAUSE = 6, 0.5  # times, and seconds between them
-_CONNECT_SECONDS = 5
+_OLDEST = 14  # version of the server
+#: Of a connection whose url does not say otherwise: a server that is cut off without a word (power,
+#: network) is noticed within half a minute.
+_REACHES: dict[str, Any] = {
+    "connect_timeout": 5, "keepalives": 1, "keepalives_idle": 10, "keepalives_interval": 5,
+    "keepalives_count": 4, "tcp_user_timeout": 30_000, "application_name": "iop4d"}
+#: And the server notices within half a minute that a machine of ours is, whose locks it holds.
+_SETTINGS = {"jit": "off", "tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5",
+             "tcp_keepalives_count": "4", "tcp_user_timeout": "30s", "idle_session_timeout": "0"}
 _PREPARED = "the database is being prepared"
 #: The server's codes of errors, in words.
 _STATES = {"42P01": _PREPARED, "3F000": _PREPARED,
-           "55P03": "the database is locked by another program",
            "53100": "the disk is full: the database server cannot write",
            "25006": "the database cannot be written by this account"}
-_NO_RIGHT = "42501"  # the server says to which table
-#: What a server answers that lets no one in, such as a wrong password, and what passes by itself.
-#: (The driver has no code of an error for a connection that was not made.)
-_REFUSED = re.compile(r"\bFATAL:")
-_PASSING = re.compile(r"starting up|shutting down|recovery|too many|remaining connection slots|"
-                      r"terminating connection")
+_NO_RIGHT, _LOCKED = "42501", "55P03"
+#: What a server answers that lets no one in, such as a wrong password: it names an account, a
+#: database, a host. What passes by itself (it is starting up, has too many connections) does not,
+#: in whatever language the server speaks, but for one. (The driver has no code of an error for a
+#: connection that was not made.)
+_REFUSED = re.compile(r'\bFATAL:.*["«»„]|invalid (?:integer|port)')
+_PASSING = re.compile(r"too many connections")
 _LOOK_SECONDS = 0.05  # between looks at a transaction that is being ended
 
 
@@ -67,14 +78,15 @@ def check_driver() -> None:
 class Postgresql:
     """A schema on a server; see :class:`kind.Kind`.
 
-    ``url``: as libpq takes it; the first schema of its search_path holds the tables. ``busy_s``:
-    how long a statement waits for another writer. ``node``: see :class:`kind.Kind`.
+    ``url``: as libpq takes it; the first schema of its search_path holds the tables. ``password``:
+    asked at each connection. ``busy_s``: how long a statement waits for another writer. ``node``:
+    see :class:`kind.Kind`.
     """
 
     is_lasting = True
 
-    def __init__(self, url: str, password: str | None, *, read_only: bool, busy_s: float,
-                 node: str = "") -> None:
+    def __init__(self, url: str, password: Callable[[], str | None], *, read_only: bool,
+                 busy_s: float, node: str = "") -> None:
         check_driver()
         self._url = url
         self.node = node
@@ -135,10 +147,11 @@ class Postgresql:
 
     def prepare(self) -> None:
         """Make the schema and the tables, where they are not there as they should be."""
+        self._check_server()
         if self.version() == SCHEMA_VERSION:
             return
         schema = self._schema()
-        with self.db.atomic():
+        with pw.__exception_wrapper__, self.db.atomic():
             self.db.execute_sql("SELECT pg_advisory_xact_lock(%s, hashtext(%s))",
                                 (_WRITERS, schema))
             version = self.version()
@@ -149,14 +162,41 @@ class Postgresql:
             if version == SCHEMA_VERSION:
                 return
             connection = self.db.connection()
-            connection.execute(names.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(
-                names.Identifier(schema)))
+            if not self._has_schema(schema):  # who may not make one may have been given one
+                connection.execute(names.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(
+                    names.Identifier(schema)))
             if version:
                 migrate(self)
-            connection.execute(_ddl())
+            elif taken := sorted(self._tables() & {_name(table) for table in TABLES}):
+                raise Iop4dError(
+                    f"the schema {schema} of {self._url} holds tables of another program "
+                    f"({', '.join(taken[:4])}): give this site a schema or database of its own")
+            connection.execute(definitions())
             self.db.execute_sql(
                 "INSERT INTO meta (key, value) VALUES ('schema', %s) "
                 "ON CONFLICT (key) DO UPDATE SET value = excluded.value", (str(SCHEMA_VERSION),))
+
+    def _check_server(self) -> None:
+        """Raises Iop4dError where the server is too old, or its database does not hold all letters.
+        """
+        info = self.db.connection().info
+        version, encoding = info.server_version // 10_000, info.parameter_status("server_encoding")
+        if version < _OLDEST:
+            raise Iop4dError(f"the server of {self._url} is PostgreSQL {version}, which is too "
+                             f"old: {_OLDEST} or newer is needed")
+        if encoding not in (None, "UTF8"):
+            raise Iop4dError(
+                f"the database of {self._url} has the encoding {encoding}, which does not hold all "
+                "letters: make one with CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0")
+
+    def _has_schema(self, name: str) -> bool:
+        return self.db.execute_sql("SELECT 1 FROM pg_namespace WHERE nspname = %s",
+                                   (name,)).fetchone() is not None
+
+    def _tables(self) -> set[str]:
+        """The names of the tables that there are."""
+        return {name for (name,) in self.db.execute_sql(
+            "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()").fetchall()}
 
     def _schema(self) -> str:
         """The first schema of the search path, which need not exist yet."""
@@ -164,19 +204,20 @@ class Postgresql:
         (user,) = self.db.execute_sql("SELECT current_user").fetchone()
         for name in (part.strip().strip('"') for part in path.split(",")):
             if name == "$user":
-                found = self.db.execute_sql(
-                    "SELECT 1 FROM pg_namespace WHERE nspname = %s", (user,)).fetchone()
-                if found is None:
+                if not self._has_schema(user):
                     continue
                 return str(user)
+            if not name:
+                raise Iop4dError(f"the search_path of {self._url} names no schema")
             return str(name)
         return "public"
 
     def version(self) -> int:
         """The schema's version; 0: there is none yet."""
-        there = self.db.execute_sql(
-            "SELECT to_regclass(quote_ident(current_schema()) || '.meta')").fetchone()[0]
-        if there is None:
+        (columns,) = self.db.execute_sql(
+            "SELECT count(*) FROM pg_attribute WHERE attname IN ('key', 'value') AND attrelid = "
+            "to_regclass(quote_ident(current_schema()) || '.meta')").fetchone()
+        if columns < 2:
             return 0
         row = self.db.execute_sql("SELECT value FROM meta WHERE key = 'schema'").fetchone()
         return int(row[0]) if row else 0
@@ -249,18 +290,35 @@ class Postgresql:
 
     def unavailable(self, error: pw.PeeweeException) -> StoreUnavailableError:
         """What an error of the server means, in words."""
-        state = next((one.sqlstate for one in (error.__context__, error.__cause__, *error.args)
-                      if isinstance(one, psycopg.Error)), None) or ""
-        text = " ".join(str(error).split())
+        own = next((one for one in (error.__context__, error.__cause__, *error.args)
+                    if isinstance(one, psycopg.Error)), None)
+        state, text = (own and own.sqlstate) or "", " ".join(str(error).split())
         if state == _NO_RIGHT:
             return StoreUnavailableError(f"the database server refuses: {text}")
+        if state == _LOCKED:
+            return StoreUnavailableError("the database is locked by another program", locked=True)
         if state in _STATES:
-            return StoreUnavailableError(_STATES[state], absent=_STATES[state] == _PREPARED)
-        if not isinstance(error, pw.OperationalError | pw.InterfaceError) or not self._is_gone():
+            is_absent = _STATES[state] == _PREPARED
+            return StoreUnavailableError((is_absent and self._hidden()) or _STATES[state],
+                                         absent=is_absent)
+        is_unanswered = isinstance(own, psycopg.OperationalError) and not state
+        if not isinstance(error, pw.OperationalError | pw.InterfaceError) or not (
+                self._is_gone() or is_unanswered):
             return StoreUnavailableError(f"the database cannot be read: {text}")
-        if _REFUSED.search(text) and not _PASSING.search(text):
-            return StoreUnavailableError(f"the database server refuses: {text}")
+        if _REFUSED.search(str(error)) and not _PASSING.search(text):
+            return StoreUnavailableError(f"the database server refuses: {text}", refused=True)
         return StoreUnavailableError(f"the database server is away: {text}", lost=True)
+
+    def _hidden(self) -> str:
+        """That this account does not see the schema's tables, which may be there; empty where it
+        would."""
+        if self.db.connection().info.transaction_status != TransactionStatus.IDLE:
+            return ""
+        user, hidden = self.db.execute_sql(
+            "SELECT current_user, EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = %s "
+            "AND NOT has_schema_privilege(oid, 'USAGE'))", (self._schema(),)).fetchone()
+        return hidden and (f"the account {user} of the database does not see the schema "
+                           f"{self._schema()}: GRANT USAGE ON SCHEMA {self._schema()} TO {user}")
 
     def _is_gone(self) -> bool:
         """Whether this thread has no connection of use; a useless one is closed."""
@@ -334,29 +392,46 @@ class Postgresql:
         return [f"the role {role} has not the right {right} on {name}" for right, name in refused]
 
 
+def _name(table: type[Table]) -> str:
+    name: str = table._meta.table_name
+    return name
+
+
 class _Server(pw.PostgresqlDatabase):  # type: ignore[misc]
     """Connections to a server, each with what a site asks of it."""
 
-    field_types = pw.PostgresqlDatabase.field_types | {
-        "AUTO": "BIGSERIAL", "INT": "BIGINT", "FLOAT": "DOUBLE PRECISION",
-        "TEXT": 'TEXT COLLATE "C"'}
+    field_types = FIELD_TYPES
 
-    def __init__(self, url: str, password: str | None, *, read_only: bool, busy_s: float) -> None:
+    def __init__(self, url: str, password: Callable[[], str | None], *, read_only: bool,
+                 busy_s: float) -> None:
         self._opened: weakref.WeakSet[Any] = weakref.WeakSet()  # of all threads
         super().__init__(url, prefer_psycopg3=True, autoconnect=True)
-        self._password = password
-        self._settings = {"lock_timeout": f"{math.ceil(busy_s * 1e3)}ms", "jit": "off",
-                          "default_transaction_read_only": "on" if read_only else "off"}
+        self._ask_password = password
+        self._password: str | None = None
+        #: Who writes wants the server that takes writes, of several that a url names.
+        self._reaches = _REACHES if read_only else _REACHES | {"target_session_attrs": "primary"}
+        self._settings = _SETTINGS | {
+            "lock_timeout": f"{math.ceil(busy_s * 1e3)}ms",
+            "default_transaction_read_only": "on" if read_only else "off"}
+        if not read_only:
+            self._settings |= {"statement_timeout": "0"}
 
     def _connect(self) -> Any:
-        given: dict[str, Any] = {"password": self._password} if self._password else {}
-        connection = psycopg.connect(self.database, autocommit=True, application_name="iop4d",
-                                     client_encoding="utf-8", connect_timeout=_CONNECT_SECONDS,
-                                     **given)
+        given = self._reaches | conninfo_to_dict(self.database) | {"client_encoding": "utf-8"}
+        try:
+            self._password = self._ask_password()
+        except ConfigError:
+            if self._password is None:
+                raise
+            # Its file is away for a moment, and the password may be what it was.
+        if self._password:
+            given |= {"password": self._password}
+        connection = psycopg.connect(autocommit=True, **given)
         connection.adapters.register_dumper(float, _Number)
         connection.adapters.register_dumper(str, _Text)
-        for name, value in self._settings.items():
-            connection.execute("SELECT set_config(%s, %s, false)", (name, value))
+        connection.execute(
+            f"SELECT {', '.join(['set_config(%s, %s, false)'] * len(self._settings))}",
+            [part for setting in self._settings.items() for part in setting])
         self._opened.add(connection)
         return connection
 
@@ -385,78 +460,3 @@ if psycopg is not None:
 def _marked(text: str) -> str:
     """A statement with ``%s`` for each ``?``."""
     return text.replace("%", "%%").replace("?", "%s")
-
-
-@cache
-def _ddl() -> str:
-    """Everything that a new schema holds, as one text."""
-    server = _Server("", None, read_only=False, busy_s=0.0)
-    parts = [_FUNCTIONS]
-    for table in TABLES:
-        manager = pw.SchemaManager(table, server)
-        for statement in (manager._create_table(safe=True), *manager._create_indexes(safe=True)):
-            text, values = statement.query()
-            assert not values, text
-            parts.append(text)
-    parts.append(_NOTING)
-    return ";\n".join(part.strip().rstrip(";") for part in parts)
-
-
-_FUNCTIONS = r"""
-CREATE OR REPLACE FUNCTION json_extract(document text, path text) RETURNS text
-    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
-    SELECT document::pg_catalog.json #>> pg_catalog.string_to_array(
-        pg_catalog.substr(pg_catalog.regexp_replace(path, '\[(\d+)\]', '.\1', 'g'), 3), '.') $$;
-CREATE OR REPLACE FUNCTION json_array_length(document text) RETURNS integer
-    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
-    SELECT CASE pg_catalog.json_typeof(document::pg_catalog.json) WHEN 'array'
-        THEN pg_catalog.json_array_length(document::pg_catalog.json) ELSE 0 END $$;
-CREATE OR REPLACE FUNCTION json_each(document text)
-    RETURNS TABLE(key text, value text, type text)
-    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
-    SELECT (number - 1)::text, one #>> '{}', pg_catalog.json_typeof(one)
-    FROM pg_catalog.json_array_elements(CASE pg_catalog.json_typeof(document::pg_catalog.json)
-        WHEN 'array' THEN document::pg_catalog.json ELSE '[]' END)
-        WITH ORDINALITY AS list(one, number)
-    UNION ALL
-    SELECT pair.key, pair.value #>> '{}', pg_catalog.json_typeof(pair.value)
-    FROM pg_catalog.json_each(CASE pg_catalog.json_typeof(document::pg_catalog.json)
-        WHEN 'object' THEN document::pg_catalog.json ELSE '{}' END) AS pair $$;
-CREATE OR REPLACE FUNCTION json_each(document text, path text)
-    RETURNS TABLE(key text, value text, type text)
-    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
-    SELECT * FROM json_each(json_extract(document, path)) $$;
-CREATE OR REPLACE FUNCTION instr(whole text, part text) RETURNS integer
-    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$ SELECT pg_catalog.strpos(whole, part) $$;
-CREATE OR REPLACE FUNCTION matches(expression text, whole text) RETURNS boolean
-    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$ SELECT whole ~* expression $$;
-CREATE OR REPLACE FUNCTION as_it_is(one text) RETURNS text
-    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$ SELECT one $$;
-CREATE OR REPLACE FUNCTION as_it_is(one boolean) RETURNS boolean
-    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$ SELECT one $$;
--- A plus before a column says that no index of it is to be used.
-DO $$ BEGIN
-    CREATE OPERATOR + (RIGHTARG = text, FUNCTION = as_it_is);
-    CREATE OPERATOR + (RIGHTARG = boolean, FUNCTION = as_it_is);
-EXCEPTION WHEN duplicate_function THEN NULL; END $$
-"""
-
-#: What the database does by itself, whichever program writes: see ``schema.ResultChange``.
-_NOTING = """
-CREATE OR REPLACE FUNCTION note_result() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    IF TG_OP <> 'INSERT' AND (TG_OP = 'DELETE' OR OLD.source IS DISTINCT FROM NEW.source
-                              OR OLD.band IS DISTINCT FROM NEW.band) THEN
-        INSERT INTO resultchange (result, source, band, token) VALUES (OLD.id, OLD.source,
-            OLD.band, ((random() - 0.5) * 1.8e19)::bigint);
-    END IF;
-    IF TG_OP <> 'DELETE' THEN
-        INSERT INTO resultchange (result, source, band, token) VALUES (NEW.id, NEW.source,
-            NEW.band, ((random() - 0.5) * 1.8e19)::bigint);
-    END IF;
-    RETURN NULL;
-END $$;
-DROP TRIGGER IF EXISTS result_noted ON result;
-CREATE TRIGGER result_noted AFTER INSERT OR UPDATE OR DELETE ON result
-    FOR EACH ROW EXECUTE FUNCTION note_result()
-"""

@@ -136,7 +136,7 @@ class Sqlite:
         if "no such table" in text or "no such column" in text:
             return self._without_tables()
         if "locked" in text or "busy" in text:
-            return StoreUnavailableError("the database is locked by another program")
+            return StoreUnavailableError("the database is locked by another program", locked=True)
         if "full" in text or ("I/O" in text and _is_full(self._path.parent)):
             return StoreUnavailableError("the disk is full: the database cannot be written")
         if said := next((said for words, said in _RIGHTS.items() if words in text), ""):

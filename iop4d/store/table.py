@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections import namedtuple
 from collections.abc import Callable, Iterable
 from functools import cache
@@ -11,12 +13,18 @@ from typing import Any
 import orjson
 import peewee as pw
 
+_MARK = "\N{REPLACEMENT CHARACTER}"
+#: Halves of letters, of which a name that is no UTF-8 is made; pairs of them are one letter.
+_HALVES = re.compile("[\ud800-\udfff]")
+#: That a JSON text may hold what a server's functions of JSON do not read.
+_UNREAD = ("NaN", "Infinity", r"\u0000", r"\ud")
+
 
 class JSONField(pw.TextField):
-    """Plain values kept as JSON text."""
+    """Plain values kept as JSON text that every database reads."""
 
     def db_value(self, value: Any) -> str | None:
-        return None if value is None else json.dumps(value, separators=(",", ":"))
+        return None if value is None else as_json(value)
 
     def python_value(self, value: str | None) -> Any:
         if value is None:
@@ -25,6 +33,36 @@ class JSONField(pw.TextField):
             return orjson.loads(value)
         except orjson.JSONDecodeError:  # what the standard library alone reads, such as NaN
             return json.loads(value)
+
+
+def as_json(value: Any) -> str:
+    """Plain values as JSON text. What JSON or a server does not know is put in other words: NaN and
+    infinities are null, NUL and halves of letters the mark of a letter that is none."""
+    try:
+        text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+    except ValueError:
+        return readable_json(json.dumps(value))
+    return readable_json(text) if "\\u" in text else text
+
+
+def readable_json(text: str) -> str:
+    """A JSON text as ``as_json`` would have written it."""
+    if not any(part in text for part in _UNREAD):
+        return text
+    return json.dumps(_clean(json.loads(text)), separators=(",", ":"))
+
+
+def _clean(value: Any) -> Any:
+    match value:
+        case dict():
+            return {_clean(name): _clean(one) for name, one in value.items()}
+        case list():
+            return [_clean(one) for one in value]
+        case float() if not math.isfinite(value):
+            return None
+        case str():
+            return _HALVES.sub(_MARK, value.replace("\0", _MARK))
+    return value
 
 
 def is_filled(column: JSONField) -> Any:

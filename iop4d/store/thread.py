@@ -9,11 +9,19 @@ from functools import partial
 from typing import Concatenate, ParamSpec, TypeVar
 
 from iop4d.config.store import Place
-from iop4d.store.database import PRIVATE, Connection, Database, Transaction
+from iop4d.store.database import (
+    PRIVATE,
+    Connection,
+    Database,
+    StoreUnavailableError,
+    Transaction,
+)
 from iop4d.store.lasting import Lasting
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+_HOLD = 10.0  # seconds between looks whether this is still the one daemon on the database
 
 
 class DatabaseThread:
@@ -40,6 +48,20 @@ class DatabaseThread:
         """Open the database, bring it up to date, and be the one daemon on it; waits for a server
         that is away. Raises Iop4dError where another daemon works on it."""
         await self.run(self._lasting.claim)
+
+    async def hold(self, stop: asyncio.Event) -> None:
+        """Stay the one daemon on it until told to stop, though the connection that says so may be
+        dropped while nothing uses it. Raises Iop4dError where another daemon came first then."""
+        while not stop.is_set():
+            try:
+                await self.run(self._lasting.claim)
+                async with asyncio.timeout(_HOLD):
+                    await stop.wait()
+            except TimeoutError:
+                continue
+            except StoreUnavailableError:
+                if not stop.is_set():
+                    raise
 
     async def lead(self) -> bool:
         """Whether this daemon is the one of several nodes' that does what is done once."""

@@ -14,14 +14,16 @@ from click.testing import CliRunner
 from iop4d.cli import cli
 from iop4d.config import Site
 from iop4d.config.load import load_site
-from iop4d.config.store import Store
+from iop4d.config.store import FilePlace, ServerPlace, Store
 from iop4d.model.errors import Iop4dError
 from iop4d.operations import backup
 from iop4d.operations.restore import restore
 from iop4d.store import catalogue, catalogue_csv, events
 from iop4d.store.copying import copy, counts
 from iop4d.store.database import Database
-from iop4d.store.schema import Frame, Meta, Result, ResultChange
+from iop4d.store.lasting import Lasting
+from iop4d.store.schema import Event, Frame, Meta, Result, ResultChange
+from iop4d.system.lock import SiteLock
 from iop4d.web.app import create_app
 from tests.support.on_postgresql import IS_ON
 from tests.support.postgresql import PostgresServer, programs
@@ -54,6 +56,9 @@ def site(tmp_path: Path) -> Path:
             tx.create(Frame, archive="a", path=f"/raw/{number}", name=f"n\0{number}", size=1,
                       mtime_ns=1 << 62, state="done", completed_at=0.1 * number, seen_at=1.0,
                       changed_at=1.0, subframe=number % 2 == 0, info={"sky": 1.5})
+        # What was written before NUL, halves of letters and NaN were left out of JSON.
+        tx.execute("UPDATE frame SET info = ? WHERE id = 7",
+                   '{"sky":NaN,"doubts":["a\\u0000b","\\udcff","\\ud83d\\ude00"],"size":1e999}')
         tx.create(Result, key="k", source="BL Lac", telescope="T", instrument="I",
                   night="2026-01-01", mode="photometry", band="R", jd_mid=2460000.1,
                   exptime_s=1.0, mag=0.1 + 0.2, provisional=True, created_at=1.0, changed_at=1.0)
@@ -81,6 +86,10 @@ def test_there_and_back_every_row_is_the_same(site: Path, server: PostgresServer
         for row in was:
             if "name" in row:
                 row["name"] = row["name"].replace("\0", "\N{REPLACEMENT CHARACTER}")
+            if row["id"] == 7:
+                row["info"] = {"sky": None, "size": None, "doubts": [
+                    "a\N{REPLACEMENT CHARACTER}b", "\N{REPLACEMENT CHARACTER}",
+                    "\N{GRINNING FACE}"]}
         assert [row.__data__ for row in rows(other, table)] == was
     with other.write() as tx:
         assert tx.create(Frame, archive="a", path="/raw/x", name="x", size=1, mtime_ns=1,
@@ -97,8 +106,6 @@ def test_new_rows_of_a_copied_server_have_keys_of_their_own(site: Path,
     (site / "iop4d.toml").write_text(f'[store]\nurl = "{url}"\n')
     shown = CliRunner().invoke(cli, ["store", "show", "--site", str(site)])
     assert "2500  frame" in shown.output
-    from iop4d.config.store import ServerPlace
-
     database = Database(ServerPlace(url))
     with database.write() as tx:
         assert tx.create(Frame, archive="a", path="/raw/x", name="x", size=1, mtime_ns=1,
@@ -139,6 +146,101 @@ def test_what_changes_meanwhile_is_noticed(site: Path, tmp_path: Path) -> None:
         copy(source, target, progress=disturb)
     source.close()
     target.close()
+
+
+def test_a_copy_that_is_interrupted_leaves_nothing_and_is_made_again(
+        site: Path, server: PostgresServer) -> None:
+    """Half a site on a server would look like a whole one."""
+    def interrupt(table: str, _: int) -> None:
+        if table == "result":
+            raise KeyboardInterrupt
+
+    for place in (ServerPlace(f"{server.url}?options=-csearch_path%3Dhalf"),
+                  FilePlace(site / "half.db")):
+        source, target = Database(site / "iop4d.db", read_only=True), Database(place)
+        with pytest.raises(KeyboardInterrupt):
+            copy(source, target, progress=interrupt)
+        with target.read() as db:
+            assert counts(db) == [("meta", 1)] or counts(db) == []
+        assert copy(source, target) > 2500
+        with source.read() as one, target.read() as other:
+            assert dict(counts(one))["frame"] == dict(counts(other))["frame"]
+        source.close()
+        target.close()
+
+
+def test_what_is_replaced_stays_where_the_copy_is_interrupted(
+        site: Path, tmp_path: Path) -> None:
+    source, target = Database(site / "iop4d.db", read_only=True), Database(tmp_path / "to.db")
+    with target.write() as tx:
+        tx.replace(Meta, key="ours", value=1)
+
+    def interrupt(table: str, _: int) -> None:
+        raise KeyboardInterrupt(table)
+
+    with pytest.raises(KeyboardInterrupt):
+        copy(source, target, replace=True, progress=interrupt)
+    with target.read() as db:
+        assert db.by_id(Meta, "ours").value == 1
+    copy(source, target, replace=True)
+    with target.read() as db:
+        assert db.get(Meta, Meta.key == "ours") is None
+    source.close()
+    target.close()
+
+
+def test_numbers_that_only_one_kind_of_database_knows_are_copied(
+        tmp_path: Path, server: PostgresServer) -> None:
+    """A zero with a sign, NaN, the largest and the smallest there are; any letters."""
+    place = ServerPlace(f"{server.url}?options=-csearch_path%3Dnumbers")
+    source, target = Database(place), Database(tmp_path / "to.db")
+    with source.write() as tx:
+        for value in (-0.0, float("inf"), -float("inf"), 5e-324, 1.7976931348623157e308):
+            tx.create(Event, at=value, kind="\N{GREEK SMALL LETTER SIGMA}\N{GRINNING FACE}",
+                      content={"size": 1 << 80})
+        tx.create(Frame, archive="a", path="p", name="n", size=(1 << 63) - 1, mtime_ns=-(1 << 63),
+                  state="done", completed_at=1.0, seen_at=1.0, changed_at=1.0)
+        tx.execute("UPDATE frame SET ra_deg = CAST('NaN' AS DOUBLE PRECISION)")
+    copy(source, target)
+    with target.read() as db:
+        assert [row.at for row in db.select(Event).order_by(Event.id)] == [
+            0.0, float("inf"), -float("inf"), 5e-324, 1.7976931348623157e308]
+        row = db.select(Frame).get()
+        assert (row.size, row.mtime_ns, row.ra_deg) == ((1 << 63) - 1, -(1 << 63), None)
+    source.close()
+    target.close()
+
+
+def test_a_daemon_that_works_on_either_of_them_is_not_copied_beside(
+        site: Path, tmp_path: Path, server: PostgresServer) -> None:
+    """On another machine, on a site of another folder, or on a node of the server."""
+    url = f"{server.url}?options=-csearch_path%3Dbusy"
+    for node in ("", "granada"):
+        daemon = Lasting(lambda node=node: Database(  # type: ignore[misc]
+            ServerPlace(url, node=node)))
+        daemon.claim()
+        for pair in ((url, "sqlite:///new.db"), ("sqlite:///iop4d.db", url)):
+            answer = CliRunner().invoke(cli, ["store", "copy", *pair, "--site", str(site)])
+            assert answer.exit_code == 1
+            assert "another daemon works on this database" in str(answer.exception)
+        daemon.close()
+    other = tmp_path / "other"
+    other.mkdir()
+    Database(other / "iop4d.db").close()
+    lock = SiteLock(other / "iop4d.lock")
+    answer = CliRunner().invoke(cli, [
+        "store", "copy", f"sqlite:///{other / 'iop4d.db'}", "sqlite:///new.db", "--site",
+        str(site)])
+    lock.close()
+    assert "the daemon runs on this site" in str(answer.exception)
+
+
+def test_a_server_without_tables_is_not_copied(site: Path, server: PostgresServer) -> None:
+    answer = CliRunner().invoke(cli, [
+        "store", "copy", f"{server.url}?options=-csearch_path%3Dnothing", "sqlite:///new.db",
+        "--site", str(site)])
+    assert "holds no tables of iop4d yet" in str(answer.exception)
+    assert not (site / "new.db").exists()
 
 
 @pytest.mark.parametrize(("from_", "to", "why"), [

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,10 +14,14 @@ import peewee as pw
 import pysqlite3
 import pytest
 
+from iop4d.cli.endings import ending_of
+from iop4d.config.store import place_of_url
 from iop4d.store import sqlite
 from iop4d.store.database import GROUP_READS, Database, StoreUnavailableError
+from iop4d.store.lasting import Lasting
 from iop4d.store.schema import SCHEMA_VERSION, TABLES, Frame, Meta, User, WebSession
 from iop4d.store.sqlite import Sqlite
+from tests.support.stores import held_by_another
 
 
 @pytest.mark.sqlite
@@ -267,3 +273,46 @@ def test_the_row_of_another_table_stands_for_its_key(tmp_path: Path) -> None:
         row = db.by_id(WebSession, session.id)
         assert (row.user_id, row.token, row.ends_at) == (users[1].id, "u", 1.0)
     database.close()
+
+
+@pytest.mark.parametrize("gives_up", [False, True])
+def test_another_program_that_writes_for_long_is_waited_for(
+        gives_up: bool, tmp_path: Path) -> None:
+    """A daemon that ended for it would be started again five times, and then no more."""
+    place = place_of_url("", tmp_path)
+    Database(place).close()
+    lasting = Lasting(lambda: Database(place, busy_s=0.1))
+    ends: list[object] = []
+
+    def write() -> None:
+        try:
+            ends.append(lasting.write(lambda tx: tx.replace(Meta, key="n", value=1)))
+        except StoreUnavailableError as error:
+            ends.append(error.locked)
+        lasting.close()
+
+    writer = threading.Thread(target=write)
+    with held_by_another(place):
+        writer.start()
+        for _ in range(3):
+            _until(lambda: "locked by another program" in lasting.away)
+            assert not ends
+        if gives_up:
+            lasting.end()
+            writer.join(10.0)
+    writer.join(10.0)
+    assert ends == [True if gives_up else None]
+    assert gives_up or lasting.away == ""
+
+
+def _until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10.0
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_locked_database_has_an_exit_code_of_its_own() -> None:
+    ending = ending_of(StoreUnavailableError("the database is locked", locked=True))
+    assert ending is not None
+    assert (ending.code, "try again" in ending.text) == (75, True)

@@ -231,3 +231,16 @@ def test_of_no_names_nothing_is_found(database: Database) -> None:
     """A night of which nothing is known; an empty list is no SQL, but for SQLite."""
     with database.read() as db:
         assert tonight.all_names(db, []) == {}
+
+
+def test_json_that_a_server_does_not_read_is_not_written(database: Database) -> None:
+    """One such text would spoil every query of its column."""
+    with database.write() as tx:
+        tx.create(Event, at=1.0, kind="a", content={
+            "nul": "a\0b", "half": "\udcff", "nan": float("nan"), "all": [float("inf"), 1],
+            "face": "\N{GRINNING FACE}", "number": 2})
+        for name, value in (("number", "2"), ("face", "\N{GRINNING FACE}"), ("nan", None),
+                            ("nul", "a\N{REPLACEMENT CHARACTER}b"),
+                            ("half", "\N{REPLACEMENT CHARACTER}")):
+            assert tx.rows(f"SELECT json_extract(content, '$.{name}') FROM event") == [(value,)]
+        assert tx.select(Event).get().content["all"] == [None, 1]

@@ -139,6 +139,18 @@ class PostgresServer:
         psutil.wait_procs(others, timeout=10.0)
         (self._data / "postmaster.pid").unlink(missing_ok=True)
 
+    def follow(self) -> None:
+        """Start one that was killed as a second server, which takes no writes, until ``lead``."""
+        (self._data / "standby.signal").touch()
+        self.start()
+
+    def lead(self) -> None:
+        """Have it take writes from now on."""
+        import psycopg
+
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute("SELECT pg_promote()")
+
     def stop(self) -> None:
         """End it for good; it removes what it shares with its processes."""
         if self._process is not None and self._process.poll() is None:
