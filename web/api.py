@@ -7,7 +7,6 @@ import json
 import math
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict
 from functools import lru_cache
 from importlib import metadata, resources
 from itertools import chain
@@ -15,12 +14,11 @@ from typing import Any
 
 from flask import Blueprint, Response, abort, jsonify, request, stream_with_context
 
-from iop4d.alerts.summary.statistics import camera_nights, unwrapped_angles
 from iop4d.model import flags as quality
 from iop4d.model import plain_json
 from iop4d.model.states import DaemonState
 from iop4d.model.units import MomentError, jd_of_text
-from iop4d.store import events, spectral, summaries
+from iop4d.store import events, spectral
 from iop4d.store import results as store_results
 from iop4d.store.database import Connection, StoreUnavailableError
 from iop4d.store.status import heartbeat
@@ -47,7 +45,6 @@ BOKEH = metadata.version("bokeh")
 _RESULTS = 1_000  # in one answer, where no limit is given
 _MOST_RESULTS = 10_000  # in one answer, whatever limit is given
 _PART = 250  # results read and sent at a time
-_NIGHTS = 400
 #: A browser for which the server holds this much unread is no longer reading.
 _UNREAD = 64 << 10
 
@@ -83,6 +80,7 @@ def healthz() -> Response:
 # What the first version had and /api/v1 has too: the same code at another address.
 blueprint.add_url_rule("/api/status", "api_status", single.status)
 blueprint.add_url_rule("/api/results/<int:id_>", "api_result", single.result)
+blueprint.add_url_rule("/api/sources/<path:key>/nights", "api_nights", single.nights_of)
 
 
 @blueprint.get("/api/live")
@@ -163,16 +161,6 @@ def _cursor() -> store_results.Cursor | None:
     if not math.isfinite(found[0]) or abs(found[1]) >= 1 << 63:
         abort(400, "next: expected what an answer before gave as next")
     return found
-
-
-@blueprint.get("/api/sources/<path:key>/nights")
-@reading
-def api_nights(db: Connection, key: str) -> Response:
-    """Statistics of a source's latest nights by band and camera, and its angles continued."""
-    count = whole_number("nights", 30, most=_NIGHTS)
-    rows = summaries.of_source(db, _source(db, key), count)
-    return jsonify(nights=[asdict(night) for night in camera_nights(rows)],
-                   angles=unwrapped_angles(rows))
 
 
 @blueprint.get("/api/sources/<path:key>/points")

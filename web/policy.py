@@ -92,6 +92,7 @@ ACCESS = {
     "v1.sources": Access.RESULTS,
     "v1.source": Access.RESULTS,
     "v1.points": Access.RESULTS,
+    "v1.nights_of": Access.RESULTS,
     "v1.calibrators": Access.RESULTS,
     "v1.external": Access.RESULTS,
     "v1.frames": Access.SITE,

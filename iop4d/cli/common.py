@@ -134,10 +134,22 @@ def load(ctx: click.Context, site_after: str | None, overrides_after: tuple[str,
     from iop4d.config.load import place_of
 
     context: Context = ctx.find_object(Context) or Context(folder=".", overrides=())
-    folder, overrides = Path(site_after or context.folder), (*context.overrides, *overrides_after)
+    folder = Path(site_after or _of_groups(ctx, "site_after") or context.folder)
+    overrides = (*context.overrides, *(_of_groups(ctx, "overrides_after") or ()), *overrides_after)
     site = load_site(folder, overrides, has_indexes=has_indexes, skip_wrong_rules=skip_wrong_rules)
     check_named(site, partial(place_of, folder))
     return site
+
+
+def _of_groups(ctx: click.Context, name: str) -> Any:
+    """What was given to the group that a command is one of, or to one above: ``users --site DIR
+    add``. None for nothing."""
+    above = ctx.parent
+    while above is not None:
+        if found := above.params.get(name):
+            return found
+        above = above.parent
+    return None
 
 
 def check_instrument(site: Site, name: str | None) -> None:

@@ -14,11 +14,13 @@ import psutil
 from tests.web.browser import Browser
 
 _STEPS = 20
-#: Moves the time axis as dragging does, a step for each frame, and gives the ms of each frame.
+#: Moves the time axis as dragging does, a step for each frame, and gives the ms of each frame and
+#: by how much of what is shown the axis moved in all.
 _MOVE = """(async () => {
   const range = iop4dCurves.range(), wide = range.end - range.start, times = [];
   const frame = () => new Promise(requestAnimationFrame);
   await frame();
+  const begin = range.start;
   let last = await frame();
   for (let step = 0; step < STEPS; step++) {
     const by = wide / 200 * (step % 40 < 20 ? 1 : -1);
@@ -27,14 +29,15 @@ _MOVE = """(async () => {
     times.push(now - last);
     last = now;
   }
-  return JSON.stringify(times);
+  return JSON.stringify({ times, moved: (range.start - begin) / wide });
 })()"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Panned:
     """The cost of a step: ``step_ms`` from frame to frame, the mean, and ``slow_ms``, of one step
-    in twenty; ``cpu_ms`` of all the browser's processes. ``points``: of the light curve, of
+    in twenty; ``cpu_ms`` of all the browser's processes. ``steps``: how many were made, by which
+    the axis ``moved``, as a part of what is shown. ``points``: of the light curve, of
     which ``drawn`` were drawn. ``load``: how many processes waited for the machine's cores."""
 
     points: int
@@ -42,6 +45,8 @@ class Panned:
     step_ms: float
     slow_ms: float
     cpu_ms: float
+    steps: int
+    moved: float
     load: float
 
     def __str__(self) -> str:
@@ -59,13 +64,14 @@ def panned(browser: Browser, address: str, source: str, steps: int = _STEPS) -> 
                  ".dataset.shown)")
     browser.js(_MOVE.replace("STEPS", "5"))
     before = _cpu_s(browser.pid)
-    times: list[float] = json.loads(browser.js(_MOVE.replace("STEPS", str(steps))))
+    made: dict[str, Any] = json.loads(browser.js(_MOVE.replace("STEPS", str(steps))))
+    times: list[float] = made["times"]
     cpu = _cpu_s(browser.pid) - before
     head: dict[str, Any] = json.loads(browser.js(
         "JSON.stringify({ total: iop4dCurves.head().total, shown: iop4dCurves.head().shown })"))
     return Panned(points=head["total"], drawn=head["shown"], step_ms=statistics.fmean(times),
                   slow_ms=statistics.quantiles(times, n=20)[-1], cpu_ms=1e3 * cpu / steps,
-                  load=os.getloadavg()[0])
+                  steps=len(times), moved=made["moved"], load=os.getloadavg()[0])
 
 
 def _cpu_s(pid: int) -> float:

@@ -37,9 +37,9 @@ def test_moving_a_light_curve_has_its_cost(tmp_path: Path) -> None:
     assert many.points == 9000
     assert many.drawn < 7000  # thinned: more cannot be seen
     for one in (few, many):
-        assert 5 < one.step_ms < 5000
-        assert one.slow_ms > 0
-        assert 0 < one.cpu_ms < 5000
+        assert one.steps == 10
+        assert one.moved == pytest.approx(10 / 200, rel=1e-3)
+        assert f"{one.step_ms:.0f} ms a step" in str(one)
 
 
 def test_each_address_has_its_limit_and_twice_that_on_a_larger_site() -> None:

@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from iop4d.cli import cli
-from iop4d.cli.common import set_up_logging
+from iop4d.cli.common import Context, load, set_up_logging
 from iop4d.store.database import Database
 from iop4d.store.schema import Frame, Master
 from iop4d.store.schema import Result as Row
@@ -246,3 +246,29 @@ def test_the_documentation_is_installed_and_shown(site: Path) -> None:
     with (Path(__file__).parents[2] / "pyproject.toml").open("rb") as file:
         data = tomllib.load(file)["tool"]["setuptools"]["package-data"]
     assert data["iop4d.docs"] == ["*.md", "*.json"]
+
+
+def groups(group: click.Group, words: tuple[str, ...] = ()) -> Iterator[tuple[str, click.Group]]:
+    ctx = click.Context(group)
+    for name in group.list_commands(ctx):
+        command = group.get_command(ctx, name)
+        if isinstance(command, click.Group):
+            yield " ".join((*words, name)), command
+            yield from groups(command, (*words, name))
+
+
+@pytest.mark.parametrize(("words", "group"), [
+    pytest.param(words, group, id=words) for words, group in groups(cli)
+    if any(param.name == "site_after" for param in group.params)])
+def test_a_site_named_before_the_word_of_a_command_is_the_one_it_is_for(
+        words: str, group: click.Group, site: Path) -> None:
+    """``iop4d users --site DIR add ana`` was for the site of the present folder."""
+    above = click.Context(cli, obj=Context(folder="/nowhere", overrides=("web.threads=9",)))
+    for name in group.list_commands(above):
+        given = group.make_context(words, [
+            "--site", str(site), "-o", "web.port=1234", name], parent=above)
+        command = group.get_command(given, name)
+        assert command is not None
+        found = load(click.Context(command, parent=given), None, ("web.max_streams=3",))
+        assert (found.root, found.web.port) == (site, 1234)
+        assert (found.web.threads, found.web.max_streams) == (9, 3)

@@ -81,7 +81,7 @@ def test_points_are_columns_by_band(client: FlaskClient) -> None:
 
 
 def test_nights_of_a_source_have_their_statistics_by_camera(client: FlaskClient) -> None:
-    found = _json(client, "/api/sources/BL%20Lac/nights?nights=2")
+    found = _json(client, "/api/v1/sources/BL%20Lac/nights?nights=2")
     assert 0 < len({night["night"] for night in found["nights"]}) <= 2
     for night in found["nights"]:
         mags = night["magnitudes"]
@@ -174,7 +174,8 @@ def test_results_have_their_flux_and_a_stack_is_named_on_the_page(empty: Site) -
 
 
 @pytest.mark.parametrize(("old", "new"), [
-    ("/api/status", "/api/v1/status"), ("/api/results/1", "/api/v1/results/1")])
+    ("/api/status", "/api/v1/status"), ("/api/results/1", "/api/v1/results/1"),
+    ("/api/sources/1/nights", "/api/v1/sources/1/nights")])
 def test_an_address_of_the_first_version_is_the_same_code_as_that_of_v1(
         old: str, new: str, client: FlaskClient) -> None:
     views, rules = client.application.view_functions, client.application.url_map.bind("")

@@ -17,6 +17,8 @@ _KINDS: dict[Kind, Schema] = {
     Kind.FLAGS: {"type": "array", "items": {"type": "string"}}, Kind.LIST: {}}
 _TIME = "JD, MJD, a date (up to: its end) or a time in UTC such as 2026-11-22T21:00"
 _MORE = "Other addresses"
+#: Nights of the statistics of a source, where no number is given and at most.
+NIGHTS, MOST_NIGHTS = 30, 400
 
 #: Path, its field (if it has one), what it is, and the table it is of.
 _SINGLE: tuple[tuple[str, str, str, str], ...] = (
@@ -47,6 +49,7 @@ def described(version: str) -> Schema:
     for listing in LISTINGS.values():
         paths[f"/api/v1/{listing.name}"] = {"get": _list(listing)}
     paths["/api/v1/sources/{name}/points"] = {"get": _points()}
+    paths["/api/v1/sources/{name}/nights"] = {"get": _nights()}
     for path, kind, says, table in _SINGLE:
         name = path.partition("{")[2].rstrip("}")
         paths[path] = {"get": {
@@ -159,6 +162,20 @@ def _points() -> Schema:
             "parameters": [_in_path("name", "string"), *_of_rows(listing),
                            *_filters(listing, without=("source",))],
             "responses": _responses(_json(answer), 400, 404, 503)}
+
+
+def _nights() -> Schema:
+    numbers = {"type": "integer", "minimum": 0, "maximum": MOST_NIGHTS, "default": NIGHTS}
+    answer = {"type": "object", "required": ["nights", "angles"], "properties": {
+        "nights": {"type": "array", "items": {"type": "object"},
+                   "description": "Weighted means with their scatter, by night, band and camera"},
+        "angles": {"type": "array", "items": {"type": "object"},
+                   "description": "Polarisation angles by camera, continued across 180 degrees"}}}
+    return {"operationId": "nights_of_source", "tags": ["Sources"],
+            "summary": "Statistics of a source's latest nights by band and camera",
+            "parameters": [_in_path("name", "string"),
+                           _in_query("nights", numbers, "How many nights")],
+            "responses": _responses(_json(answer), 404)}
 
 
 def _of_rows(listing: Listing) -> list[Schema]:

@@ -9,19 +9,27 @@ from typing import Any
 from flask import Response, abort, jsonify, request
 
 from iop4d import __version__
+from iop4d.alerts.summary.statistics import camera_nights, unwrapped_angles
 from iop4d.instruments.discovery import find_instruments
 from iop4d.model.errors import Iop4dError
-from iop4d.store import pages, provenance
+from iop4d.store import pages, provenance, summaries
 from iop4d.store.database import Connection, StoreUnavailableError
 from iop4d.store.status import Overview
 from iop4d.store.tables import LISTINGS
 from iop4d.store.tables.details import everything, id_of_source
 from iop4d.web import auth, formats
-from iop4d.web.context import empty_overview, parts, reading, render, site_overview
+from iop4d.web.context import (
+    empty_overview,
+    parts,
+    reading,
+    render,
+    site_overview,
+    whole_number,
+)
 from iop4d.web.policy import Access, for_reader, sees
 from iop4d.web.v1.blueprint import blueprint
 from iop4d.web.v1.named import name_of_source
-from iop4d.web.v1.openapi import described
+from iop4d.web.v1.openapi import MOST_NIGHTS, NIGHTS, described
 
 _FAILED = 200  # frames that were not used, of the state of the site
 
@@ -99,6 +107,16 @@ def source(db: Connection, key: str) -> Response:
     """A source as the catalogue has it, with its calibrators and its last magnitude."""
     name = name_of_source(db, key)
     return _one(db, "sources", id_of_source(db, name))
+
+
+@blueprint.get("/api/v1/sources/<path:key>/nights")
+@reading
+def nights_of(db: Connection, key: str) -> Response:
+    """Statistics of a source's latest nights by band and camera, and its angles continued."""
+    count = whole_number("nights", NIGHTS, most=MOST_NIGHTS)
+    rows = summaries.of_source(db, name_of_source(db, key), count)
+    return jsonify(nights=[asdict(night) for night in camera_nights(rows)],
+                   angles=unwrapped_angles(rows))
 
 
 def _one(db: Connection, table: str, key: Any) -> Response:

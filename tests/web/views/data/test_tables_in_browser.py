@@ -121,6 +121,19 @@ def test_pages_follow_each_other_and_a_wrong_filter_is_told(opened: tuple[Browse
     assert browser.js(_ROWS) == 5
 
 
+def test_the_number_beside_a_frame_s_picture_is_whole(opened: tuple[Browser, str]) -> None:
+    """The picture was higher than its row, and half of the number was cut."""
+    browser, address = opened
+    browser.open(address + "data/frames?state=done")
+    browser.wait("document.querySelector('.tabulator-cell .small')?.complete")
+    beyond = browser.js(
+        "[...document.querySelectorAll('.tabulator-cell[tabulator-field=id]')].filter("
+        "cell => cell.querySelector('.small')).map(cell => cell.querySelector('a')"
+        ".getBoundingClientRect().bottom - cell.getBoundingClientRect().bottom)")
+    assert len(beyond) > 5
+    assert max(beyond) <= 0
+
+
 def _layouts(browser: Browser) -> float:
     """How often the browser laid out a page."""
     found = {one["name"]: one["value"] for one in browser("Performance.getMetrics")["metrics"]}
