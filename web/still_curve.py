@@ -151,7 +151,12 @@ def _is_shown(curve: Curve, series: Series) -> bool:
 def _lot(series: Series, name: str, shapes: dict[str, str], *, big: bool,
          flagged: bool) -> _Lot:
     if "state" in series.columns and not flagged:
-        series = series.only((series.columns["state"] & (FLAGGED | BY_HAND)) == 0)
+        # A limit is flagged as not detected: that is what it says.
+        state, limit = series.columns["state"], series.columns.get("y_limit")
+        is_good = (state & FLAGGED) == 0
+        if limit is not None:
+            is_good |= np.isfinite(limit)
+        series = series.only(is_good & ((state & BY_HAND) == 0))
     columns, nothing = series.columns, np.full(series.size, np.nan)
     return _Lot(colour=colour_of(series.band), shape=shapes.get(series.instrument, _SHAPES[0]),
                 x=columns["jd"], value=columns[name], err=columns[f"{name}_err"], big=big,

@@ -67,7 +67,9 @@ def _chosen(db: Connection, which: Which) -> Any:
     if which.instruments:
         query = query.where(Result.instrument.in_(which.instruments))
     if not which.flagged:
-        query = query.where((Result.flags == 0) & ~is_filled(Result.human_flags))
+        # A limit is flagged as not detected: that is what it says.
+        is_limit = Result.mag.is_null() & Result.mag_limit.is_null(False)
+        query = query.where(((Result.flags == 0) | is_limit) & ~is_filled(Result.human_flags))
     return query
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from iop4d.model.flags import Flag
 from iop4d.model.source import Source, SourceKind
 from iop4d.web.curves.answer import gathered, lines_of
 from iop4d.web.curves.choice import Choice
@@ -159,3 +160,13 @@ def test_a_narrow_picture_has_its_points_and_words_within_its_width(tmp_path: Pa
     assert root.attrib["width"] == "440"
     assert max(x for x, _ in places(root)) < 440
     assert max(float(text.attrib["x"]) for text in root.iter(f"{_SVG}text")) < 440
+
+
+def test_limits_stay_where_flagged_points_are_left_out_unless_people_flagged_them(
+        tmp_path: Path) -> None:
+    limit = {"mag": None, "mag_limit": 19.0, "flags": int(Flag.NOT_DETECTED)}
+    by_hand = [{"name": "bad", "by": "Ana", "note": "", "at": 1.0}]
+    root = picture(tmp_path, limit, limit | {"human_flags": by_hand}, {"flags": 2}, {},
+                   points="points", flagged=False)
+    assert len(places(root, "limits")) == 1
+    assert len(places(root)) == 1

@@ -60,6 +60,8 @@
     && (!show.instruments.length || !series.instrument || show.instruments.includes(series.instrument))
     && (other || !series.band || show.points === "all" || (show.points === "nights") === mean);
   const TITLES = { mag: "magnitude", nucleus: "mag without host", dereddened: "mag dereddened", flux: "flux [mJy]" };
+  // Of points with a flag; a limit is flagged as not detected, and that is what it says.
+  const isHidden = (state, limit) => !show.flagged && (limit === limit && limit !== undefined ? state & 2 : state & 3);
   const titleOf = (name) => name === "y" ? TITLES[show.quantity] : name === "c" ? (head.pair || "colour") : { p: "p [%]", chi: "χ [°]", q: "q [%]", u: "u [%]" }[name];
   const hasValue = (array) => array && array.some((v) => v === v);
 
@@ -160,7 +162,7 @@
         if (!isShown(known)) continue;
         const { x, state } = known.columns, value = known.columns[name], limit = known.columns[name + "_limit"], err = known.columns[name + "_err"];
         for (let i = 0; i < x.length; i++) {
-          if (x[i] < x_range.start || x[i] > x_range.end || !show.flagged && state && state[i] & 3) continue;
+          if (x[i] < x_range.start || x[i] > x_range.end || isHidden(state?.[i], limit?.[i])) continue;
           const v = value[i];
           if (v === v) { const e = show.bars && err[i] < 1e3 ? err[i] : 0; values.push(v - e, v + e); }
           if (limit && limit[i] === limit[i]) values.push(limit[i]);
@@ -259,7 +261,7 @@
 
   // What the other files know of this light curve.
   const scene = {
-    place, root, touch, isShown, say, utc, jdOf, query, reset, fit, TITLES, EPOCH, MJD, load: (limits) => load(limits),
+    place, root, touch, isShown, isHidden, say, utc, jdOf, query, reset, fit, TITLES, EPOCH, MJD, load: (limits) => load(limits),
     choose: (ids) => pointing.choose(ids),
     get show() { return show; }, get head() { return head; }, get view() { return view; }, get panels() { return panels; },
     get sources() { return sources; }, get x_range() { return x_range; }, get palette() { return palette; }, get kinds() { return kinds; },

@@ -1,7 +1,7 @@
 // Pointing at points of a light curve, and choosing them: their panel, in which they are flagged.
 "use strict";
 window.iop4dCurvesPoints = ((scene) => {
-  const { place, root, isShown, say, load, utc } = scene;
+  const { place, root, isShown, isHidden, say, load, utc } = scene;
   const { EPOCH, MJD, TITLES } = scene, BY_HAND = 2, PROVISIONAL = 4, TOGETHER = 8;
 
   // Pointing.
@@ -18,7 +18,7 @@ window.iop4dCurvesPoints = ((scene) => {
       const { x, state } = known.columns, value = known.columns[name], limit = known.columns[name + "_limit"];
       for (let i = 0; i < x.length; i++) {
         const v = value[i] === value[i] ? value[i] : limit ? limit[i] : NaN;
-        if (v !== v || !scene.show.flagged && state && state[i] & 3) continue;
+        if (v !== v || isHidden(state?.[i], limit?.[i])) continue;
         const far = ((x[i] - event.x) / perX) ** 2 + ((v - event.y) / perY) ** 2;
         if (far < least) { least = far; best = { known, i }; }
       }
@@ -85,7 +85,7 @@ window.iop4dCurvesPoints = ((scene) => {
     const ids = [];
     for (const known of scene.sources) {
       if (!known.columns.id || !isShown(known)) continue;
-      for (const i of known.source.selected.indices) if (scene.show.flagged || !(known.columns.state[i] & 3)) ids.push(known.columns.id[i]);
+      for (const i of known.source.selected.indices) if (!isHidden(known.columns.state[i], known.columns.y_limit?.[i])) ids.push(known.columns.id[i]);
     }
     return ids;
   };

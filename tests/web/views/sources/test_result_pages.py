@@ -17,7 +17,7 @@ from iop4d.store.table import is_filled
 from iop4d.web.app import create_app
 from tests.web import observatory
 from tests.web.browser import CHROMIUM, Browser
-from tests.web.conftest import Serving, enter
+from tests.web.conftest import Serving, enter, execute
 
 COUNT = 150  # added to those that are there
 SOURCE = "2200+420"
@@ -138,6 +138,18 @@ def test_a_period_of_its_own_and_points_without_flags(client: FlaskClient, site:
         assert len(set(found) ^ set(wanted)) <= 2, words  # the text has whole minutes
     none = client.get("/sources/BL%20Lac?to=1990-01-01").text
     assert "results is like this" in none
+
+
+def test_a_limit_is_in_the_table_without_flagged_points_as_it_is_in_the_plot(own: Site) -> None:
+    add(own, 2)
+    newest = expected(own, Result.flags == 0)[0]
+    execute(own, "UPDATE result SET mag = NULL, mag_limit = 19.0, flags = 512 WHERE id = ?", newest)
+    client = create_app(own).test_client()
+    assert newest in ids(client.get("/sources/BL%20Lac?flagged=0").text)
+    execute(own, "UPDATE result SET human_flags = '[{\"name\": \"bad\"}]', changed_at = 9e9 "
+                 "WHERE id = ?", newest)
+    assert newest not in ids(create_app(own).test_client().get(
+        "/sources/BL%20Lac?flagged=0").text)
 
 
 @pytest.mark.parametrize("text", [
