@@ -151,7 +151,8 @@ def test_the_zero_points_are_those_of_the_camera_at_the_telescope_and_of_its_mod
                       jd_mid=jd_of_unix(time.time() - 2000 - index), exptime_s=60.0, mag=13.2,
                       mag_err=0.02, zero_point=21.0, created_at=0.0, changed_at=0.0)
     page = home(site, "/fragments/telescopes")
-    assert "zero point R AndorT90, photometry 21.00" in text_of(page)
+    assert "zero point R 21.00" in text_of(page)
+    assert "Sky and zero point: AndorT90, photometry" in text_of(page)
     assert "zero point R (AndorT90, photometry) through the night: last 21.00 mag, best 21.00 mag" \
         in page
 
