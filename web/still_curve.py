@@ -21,6 +21,7 @@ _WIDTH, _NARROW, _LEFT, _RIGHT, _TOP, _GAP, _BELOW = 900, 440, 64, 14, 46, 20, 3
 _HEIGHTS = {"y": 260, "p": 120, "chi": 120, "q": 120, "u": 120, "c": 110}
 _TITLES = {"p": "p [%]", "chi": "χ [°]", "q": "q [%]", "u": "u [%]"}
 _LIMITS = {"y": "y_limit", "p": "p_limit"}
+_LETTER = 6.7  # units that a digit of the words is wide
 _INK = "#7d8796"  # seen on light and on dark paper
 _EDGE = 0.06  # of a panel, without points
 #: Shapes about a point, one for each instrument, as the page draws them.
@@ -85,7 +86,8 @@ def still_curve(curve: Curve, *, is_narrow: bool = False) -> str:
         parts += _marks(marks, x, top, bottom)
         top = bottom + _GAP
     for at, said in _moments(x, curve.choice.axis, is_narrow=is_narrow):
-        parts.append(_text(x(at), top + 2, said, "middle"))
+        half = _LETTER * len(said) / 2.0
+        parts.append(_text(min(x(at), width - half), top + 2, said, "middle"))
     parts.append(_text(x.end, top + 18, curve.choice.axis.upper(), "end"))
     if curve.shown < curve.total:
         parts.append(_text(_LEFT, top + 18, f"{curve.shown} of {curve.total} points" + (

@@ -239,6 +239,25 @@ def test_an_angle_across_180_degrees_is_drawn_beside_the_others_and_told_as_it_i
         browser.leave()
 
 
+def test_without_scripts_there_are_no_buttons_that_do_nothing(
+        site: Site, serving: Serving, browser: Browser) -> None:
+    shown = ("[...document.querySelectorAll('#tools button')]"
+             ".filter(one => getComputedStyle(one).display !== 'none').length")
+    with serving(site) as address:
+        browser("Emulation.setScriptExecutionDisabled", value=True)
+        try:
+            browser.open(address + "sources/BL%20Lac")
+            browser.wait("document.querySelector('#curves img.still')?.complete")
+            assert browser.js(shown) == 0
+            assert browser.js("document.querySelectorAll('#tools a').length") == 2
+        finally:
+            browser("Emulation.setScriptExecutionDisabled", value=False)
+        browser.open(address + "sources/BL%20Lac")
+        browser.wait(DRAWN, 20)
+        assert browser.js(shown) == 7
+        browser.leave()
+
+
 def test_a_finger_on_the_light_curve_scrolls_the_page(
         site: Site, serving: Serving, browser: Browser) -> None:
     with serving(site) as address:

@@ -8,13 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
 from iop4d.model.flags import Flag
 from iop4d.model.source import Source, SourceKind
-from iop4d.web.curves.answer import gathered, lines_of
+from iop4d.web.curves.answer import Curve, gathered, lines_of
 from iop4d.web.curves.choice import Choice
+from iop4d.web.curves.columns import Series
 from iop4d.web.curves.thinning import MOST
 from iop4d.web.still_curve import still_curve
 from tests.web import observatory
@@ -160,6 +162,23 @@ def test_a_narrow_picture_has_its_points_and_words_within_its_width(tmp_path: Pa
     assert root.attrib["width"] == "440"
     assert max(x for x, _ in places(root)) < 440
     assert max(float(text.attrib["x"]) for text in root.iter(f"{_SVG}text")) < 440
+
+
+@pytest.mark.parametrize("is_narrow", [False, True])
+def test_the_words_of_the_last_tick_are_within_the_picture(tmp_path: Path, *,
+                                                          is_narrow: bool) -> None:
+    # Of days around midnight, the last of which is at the edge.
+    for days in range(3, 40):
+        jd = [2461366.6, 2461366.5 + days]
+        curve = Curve(choice=Choice(sources=(SOURCE,)), series=(Series(
+            source=SOURCE, band="R", telescope="T", instrument="C", columns={
+                "jd": np.array(jd), "y": np.array([14.0, 14.1]), "y_err": np.array([0.01, 0.01]),
+                "p": np.full(2, np.nan), "p_err": np.full(2, np.nan),
+                "chi": np.full(2, np.nan), "chi_err": np.full(2, np.nan)}),))
+        root = ET.fromstring(still_curve(curve, is_narrow=is_narrow))
+        ends = [float(text.attrib["x"]) + 3.3 * len(text.text or "")
+                for text in root.iter(f"{_SVG}text") if text.get("text-anchor") == "middle"]
+        assert max(ends) <= float(root.attrib["width"]), days
 
 
 def test_limits_stay_where_flagged_points_are_left_out_unless_people_flagged_them(

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Blueprint, abort, current_app, request
 
-from iop4d.store import alert_pages, pages, sources, tonight, triggers
+from iop4d.store import alert_pages, catalogue, pages, sources, tonight, triggers
 from iop4d.store.alert_pages import EpisodeFilter
 from iop4d.store.database import Connection
 from iop4d.web.context import parts, reading, render, site_overview
@@ -56,7 +56,8 @@ def _facts(db: Connection) -> dict[str, Any]:
     night = tonight.last_night(db)
     facts = kept_facts().of(db, parts().site, night, root=request.script_root, now=time.time(),
                             is_home=True) if night else NightFacts(night="")
-    return {"facts": facts, "raised": [
+    return {"facts": facts, "has_catalogue": bool(facts.sources or catalogue.load(db).sources),
+            "raised": [
         (sources.display_name(db, row.source), row) for row in triggers.active(db, time.time())]}
 
 

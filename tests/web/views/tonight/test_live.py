@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from iop4d.config import Site, Want
+from iop4d.model.source import Source, SourceKind
 from iop4d.model.states import Role
 from iop4d.model.units import jd_of_unix
 from iop4d.science.exposure import NEVER, Advice
-from iop4d.store import schema, users
+from iop4d.store import catalogue, schema, users
 from iop4d.store.database import Database
 from iop4d.web.app import create_app
 from iop4d.web.views.tonight.precision import Precision
@@ -253,3 +254,16 @@ def test_pages_that_ask_at_the_same_time_share_the_facts(
     execute(site, "UPDATE result SET mag = 13.7 WHERE key = '3'")
     assert "13.700" in client.get("/fragments/tonight-sources").text
     assert len(made) == 2
+
+
+def test_a_site_without_any_source_says_how_it_gets_some(empty: Site) -> None:
+    assert "The catalogue is empty" in text_of(home(empty))
+    assert "The catalogue is empty" not in text_of(home(with_a_target(empty)))
+
+
+def with_a_target(site: Site) -> Site:
+    """The site with a target, and still without a frame."""
+    with Database(site.database).write() as tx:
+        catalogue.save(tx, [Source(name="BL Lac", ra_deg=330.68, dec_deg=42.28,
+                                   kind=SourceKind.TARGET)])
+    return site
