@@ -63,7 +63,7 @@ class FrameLine:
     """A frame of a list with the results that rest on it."""
 
     frame: Frame
-    results: list[Result] = field(default_factory=list)
+    results: list[Any] = field(default_factory=list)
 
     @property
     def fwhm_arcsec(self) -> float | None:
@@ -96,13 +96,16 @@ def _page(query: Any, number: int, size: int = PAGE) -> Page:
 
 
 def with_results(db: Connection, frames: Iterable[Frame], *columns: Any) -> list[FrameLine]:
-    """Frames with their results, by one query however many there are; with some columns or all."""
+    """Frames with their results, by one query however many there are.
+
+    With all columns, or with some: then plain rows, for less than half of the cost.
+    """
     frames = list(frames)
-    of: dict[int, list[Result]] = {}
+    of: dict[int, list[Any]] = {}
     rows = (standing(db, *(columns or (Result,)), ResultFrame.frame.alias("of_frame"))
             .join(ResultFrame).where(ResultFrame.frame.in_([frame.id for frame in frames]))
-            .order_by(Result.source, Result.band).objects())
-    for row in rows:
+            .order_by(Result.source, Result.band))
+    for row in rows.namedtuples() if columns else rows.objects():
         of.setdefault(row.of_frame, []).append(row)
     return [FrameLine(frame=frame, results=of.get(frame.id, [])) for frame in frames]
 

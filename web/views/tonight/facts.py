@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from markupsafe import Markup
+
 from iop4d.config import Site
 from iop4d.config.want import wanted_of
 from iop4d.instruments.telescopes import Telescope, night_of
@@ -33,7 +35,10 @@ _KEPT = 8  # nights
 
 @dataclass(frozen=True, kw_only=True)
 class NightFacts:
-    """A night: ``last_frame_at``: when its newest frame was there; ``fates``: frames by fate."""
+    """A night: ``last_frame_at``: when its newest frame was there; ``fates``: frames by fate.
+
+    ``written``: what a page has written of these facts alone, for as long as they are kept.
+    """
 
     night: str
     telescopes: list[TelescopeNow] = field(default_factory=list)
@@ -45,6 +50,7 @@ class NightFacts:
     fates: dict[str, int] = field(default_factory=dict)
     span: tuple[float, float] | None = None
     bands: list[tonight.BandLine] = field(default_factory=list)
+    written: dict[str, Markup] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def is_tonight(self) -> bool:

@@ -13,8 +13,9 @@ from flask.testing import FlaskClient
 from iop4d.alerts.summary import write
 from iop4d.config import Site
 from iop4d.model.flags import NEVER_ALERTS
-from iop4d.store import pages, tonight
+from iop4d.store import events, pages, tonight
 from iop4d.store.database import Database
+from iop4d.store.schema import Result
 from iop4d.web.app import create_app
 from tests.alerts.test_summary_write import facts, nothing
 from tests.web import observatory
@@ -95,3 +96,25 @@ def test_every_frame_of_a_night_is_on_one_of_its_pages(
     parted = [rows(page) for page in range(1, -(-len(whole) // 4) + 1)]
     assert {len(part) for part in parted[:-1]} == {4}
     assert [row for part in parted for row in part] == whole
+
+
+def test_what_was_observed_is_written_once_until_something_happens(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = observatory.site(tmp_path / "site")
+    observatory.fill(made, now=NOW)
+    app, written = create_app(made), []
+
+    @app.context_processor
+    def _noted() -> dict[str, str]:
+        written.append(1)
+        return {}
+
+    client = app.test_client()
+    first = client.get(f"/nights/{NIGHT}")
+    once = len(written)
+    assert client.get(f"/nights/{NIGHT}").text == first.text
+    assert len(written) - once == once - 1, "the page, without the part that is kept"
+    with Database(made.database).write() as tx:
+        tx.update(Result, mag=11.111, changed_at=NOW).where(Result.mag.is_null(False)).execute()
+        events.emit(tx, "result", NOW)
+    assert "11.111" in client.get(f"/nights/{NIGHT}").text.split('id="frames"')[0]
