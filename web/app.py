@@ -110,7 +110,8 @@ def _give_templates(app: Flask) -> None:
         "plus_minus": units.plus_minus, "plus_minus_chi": units.plus_minus_chi,
         "and_common": units.and_common,
         "total": uncertainty.total,
-        "mag_total": uncertainty.mag_total, "mag_text": uncertainty.mag_text,
+        "mag_total": uncertainty.mag_total,
+        "nucleus_total": uncertainty.nucleus_total, "mag_text": uncertainty.mag_text,
         "p_text": uncertainty.p_text, "chi_text": uncertainty.chi_text}
     # Rows of older versions lack keys that the templates name.
     app.jinja_env.filters.update({n: formats.of_missing(f) for n, f in filters.items()})

@@ -9,6 +9,8 @@ from iop4d.model.states import (
     GroupState,
     JobState,
     MasterState,
+    MessageKind,
+    MessageState,
     SummaryState,
 )
 from iop4d.store.jobs import JobKind
@@ -188,3 +190,27 @@ SUMMARIES = Listing(
                 _STATUS),
         moment("made_at", "Made", "When it was made", shown=True),
         moment("sent_at", "Sent", "When it was sent", shown=True)))
+
+MESSAGES = Listing(
+    name="messages", words="Messages", one="message", step=1000, ordered=2000,
+    says="Messages to people and what became of them, the latest first.",
+    source='"outbox" AS t', paths=frozenset({"state"}), few=frozenset({"alert_id"}),
+    columns=(
+        _id("Message"),
+        Column(name="subject", words="Subject", says="What it is about", ucd="meta.title",
+               sql="json_extract(t.\"content\", '$.subject')", shown=True),
+        _choice("state", "State", "What became of it", tuple(s.value for s in MessageState),
+                _STATUS),
+        _text("channel", "Channel", "The channel by which it goes", "meta.id"),
+        _text("recipient", "To", "To whom it goes", "meta.id"),
+        _text("severity", "Severity", "Severity", "meta.code"),
+        Column(name="kind", words="Kind", says="Why it was made", kind=Kind.CHOICE,
+               choices=tuple(kind.value for kind in MessageKind), ucd="meta.code.class",
+               sql="json_extract(t.\"content\", '$.kind')"),
+        whole("alert_id", "Alert", "Number of the alert that it tells of", ucd="meta.id.assoc",
+              shown=True),
+        whole("attempts", "Attempts", "Times it was tried to send it", shown=True),
+        moment("created_at", "Made", "When it was made", shown=True),
+        moment("sent_at", "Sent", "When it was sent", shown=True),
+        moment("held_until", "Held until", "Until when it waits, as in quiet hours"),
+        _text("last_error", "Last error", "Why the last attempt failed", "meta.note")))

@@ -94,6 +94,9 @@ def test_one_thing_comes_with_everything_that_belongs_to_it(client: FlaskClient)
     assert source["last"]["mag"]
     alert = _json(client, "/api/v1/alerts/2")
     assert {mail["state"] for mail in alert["messages"]} == {"sent", "queued"}
+    messages = _json(client, "/api/v1/messages?alert_id=2&columns=all")["rows"]
+    assert [row["id"] for row in messages] == [mail["id"] for mail in alert["messages"]][::-1]
+    assert {row["alert_id"] for row in messages} == {2}
     night = _json(client, f"/api/v1/nights/{frame['night']}")
     assert sum(night["states"].values()) == night["frames"]
     for missing in ("frames/999", "masters/999", "groups/5", "jobs/9999", "alerts/99",

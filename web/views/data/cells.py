@@ -21,9 +21,9 @@ from iop4d.web.formats import jd, state
 _LONGEST = 160  # characters of a text in a cell
 #: Where the page of one row of each table is, where there is one.
 _PAGES = {name: f"/{name}" for name in (
-    "results", "frames", "masters", "groups", "nights", "summaries")}
+    "results", "frames", "masters", "groups", "nights", "summaries", "alerts")}
 _OTHERS = {"frame_id": "frames", "reference_id": "frames", "group_id": "groups",
-           "spectral_index_with": "results", "night": "nights"}
+           "spectral_index_with": "results", "night": "nights", "alert_id": "alerts"}
 #: Digits of numbers in the table, by their unit; files have more.
 _DIGITS = {"mag": 3, "": 4, "arcsec": 2, "s": 1, "mJy": 3, "adu": 1, "pixel": 1}
 _FLAGS = {str(flag.name).lower(): said for flag, said in quality.DESCRIPTIONS.items()}

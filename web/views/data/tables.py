@@ -39,14 +39,15 @@ from iop4d.web.views.data.fields import Fields, asked_of, chips, left_over, quer
 blueprint = Blueprint("data", __name__)
 
 #: The tables that have a page; the nights have their own at /nights, too.
-TABLES = ("results", "frames", "nights", "groups", "masters", "jobs", "alerts", "measurements",
-          "sources", "calibrators", "triggers", "external")
+TABLES = ("results", "frames", "nights", "groups", "masters", "jobs", "alerts", "messages",
+          "measurements", "sources", "calibrators", "triggers", "external")
 _ROWS = 50
 _MOST_ROWS = 500
 #: Events at which the first page of a table is fetched again.
 _LIVE = {"results": ("result", "flag"), "frames": ("frame",), "nights": ("frame", "result"),
          "groups": ("frame", "result"), "masters": ("master",), "jobs": ("frame",),
-         "alerts": ("alert",), "measurements": ("frame",), "triggers": ("trigger",)}
+         "alerts": ("alert",), "messages": ("mail", "mail-failed"),
+         "measurements": ("frame",), "triggers": ("trigger",)}
 _KEPT = ("sort", "columns", "limit")
 #: Fields of addresses of former versions, which mean nothing any more.
 _FORMER = ("page",)

@@ -47,6 +47,16 @@ def test_an_alert_is_acknowledged_by_who_is_signed_in(client: FlaskClient, site:
     assert requested(site) == []  # no daemon is needed for it
 
 
+def test_a_point_that_fired_it_is_given_without_its_host_as_the_message_says_it(
+        client: FlaskClient, site: Site) -> None:
+    """The curve and the threshold are without the host; the list had the other magnitude alone."""
+    number = firing(site)
+    assert "without the host" not in client.get(f"/alerts/{number}").text
+    execute(site, "UPDATE result SET mag_nucleus = 12.741, mag_nucleus_err = 0.008")
+    for page in (f"/alerts/{number}", "/alerts"):
+        assert "12.741 ± 0.008 without the host" in client.get(page).text
+
+
 def test_an_alert_is_snoozed_and_a_source_muted(client: FlaskClient, site: Site) -> None:
     enter(client)
     number = firing(site)

@@ -133,6 +133,17 @@ def test_results_lead_to_their_pages_and_show_their_flags(client: FlaskClient) -
     assert "◔</span> provisional" in text
 
 
+def test_messages_and_alerts_lead_to_the_page_of_the_alert(client: FlaskClient) -> None:
+    text = client.get("/data/messages").text
+    assert re.search(r'<a href="/alerts/2">2</a>', text)
+    assert "Subject" in text
+    alerts = client.get("/data/alerts").text
+    assert re.search(r'<th scope="row" class="nowrap"><a href="/alerts/2">2</a></th>', alerts)
+    sent = client.get("/data/messages?state=sent&format=csv").text
+    assert {line.split(",")[2] for line in sent.splitlines() if line[:1].isdigit()} == {"sent"}
+    assert 'href="/data/messages"' in client.get("/messages").text
+
+
 def test_withdrawn_results_are_in_no_table(filled: Site) -> None:
     execute(filled, "UPDATE result SET withdrawn = TRUE WHERE id = 3")
     try:
