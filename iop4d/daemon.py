@@ -50,6 +50,7 @@ from iop4d.store import (
     disk_history,
     events,
     frame_files,
+    identity,
     nodes,
     provenance,
     unjudged,
@@ -152,6 +153,7 @@ class Daemon:
         self._parts = Parts(stop)
         self._mail_wake = asyncio.Event()
         await self.database.write(nodes.enter, [archive.name for archive in self._site.archive])
+        await self.database.write(identity.ensure)
         await self.database.write(provenance.keep_settings, self._site)
         if missed := await self.database.write(settle, self._site.root):
             log.info("%d changes of rules, cut off by a crash, are in the audit now", missed)

@@ -8,6 +8,7 @@ import sys
 import time
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -200,7 +201,7 @@ def set_up_logging(ctx: click.Context, *, level: int = logging.INFO,
     handler = logging.StreamHandler(sys.stderr)
     if (form or os.environ.get(LOG_VARIABLE, "")) == "json":
         handler.setFormatter(_JsonFormatter())
-    elif "JOURNAL_STREAM" in os.environ:
+    elif _journal_reads():
         handler.setFormatter(_JournalFormatter("%(name)s: %(message)s%(frames)s"))
     else:
         handler.setFormatter(_UtcFormatter(
@@ -218,6 +219,17 @@ def keep_log(site: Site, service: str) -> None:
 
     logfile.keep(site.root, service, mode=GROUP_READS if site.daemon.group_reads else PRIVATE,
                  telescopes={archive.name: archive.telescope for archive in site.archive})
+
+
+@cache
+def _journal_reads() -> bool:
+    """Whether standard error is the journal's (systemd.exec(5)). What a service or a desktop
+    starts inherits the variable, also where it writes to a terminal or a file."""
+    try:
+        info = os.fstat(2)
+    except OSError:
+        return False
+    return os.environ.get("JOURNAL_STREAM") == f"{info.st_dev}:{info.st_ino}"
 
 
 _PRIORITY = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3,
@@ -262,8 +274,7 @@ class _JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         from iop4d.system.logfile import as_json
 
-        journal = "JOURNAL_STREAM" in os.environ
-        priority = f"<{_PRIORITY.get(record.levelno, 6)}>" if journal else ""
+        priority = f"<{_PRIORITY.get(record.levelno, 6)}>" if _journal_reads() else ""
         return priority + as_json(record, {})
 
 

@@ -16,6 +16,7 @@ from iop4d.model.errors import Iop4dError
 
 LEFT_OUT = "LEFT-OUT-OF-THE-BACKUP"
 _ADDRESS = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://")
+_OF_DATABASES = ("sqlite", "postgresql", "postgres")
 _SECRET_NAME = re.compile(r"(?i)pass|token|secret|api_?key|^key$")
 _PLACE = re.compile(r"_(file|env|credential)$")
 _KEY_LIKE = re.compile(r"(?=[^/?&=]*\d)(?=[^/?&=]*[A-Za-z])[A-Za-z0-9_:~.+-]{16,}")
@@ -75,9 +76,10 @@ def _is_secret(key: str, value: str) -> bool:
             parts = urlsplit(value)
         except ValueError:
             return True
+        if parts.scheme in _OF_DATABASES:  # whose paths are names of files, databases and schemas
+            return bool(parts.password or "password" in parts.query.lower())
         return bool(parts.password or _KEY_LIKE.search(parts.path)
-                    or (parts.query and "search_path" not in parts.query
-                        and _KEY_LIKE.search(parts.query)))
+                    or (parts.query and _KEY_LIKE.search(parts.query)))
     return bool(_SECRET_NAME.search(key)) and key != "SECRET"
 
 

@@ -10,6 +10,7 @@ import tarfile
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,8 @@ class BackupError(Iop4dError):
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """What a backup holds. ``rows``: of each table; ``files``: size and SHA-256 by name;
+    """What a backup holds. ``identity``: of its site, wherever that is; empty in those of older
+    versions; ``rows``: of each table; ``files``: size and SHA-256 by name;
     ``secrets``: where the site file says that they are; ``left_out``: those that stood in it;
     ``indexes``: folder to the names of its index files, which are not in the backup."""
 
@@ -39,6 +41,7 @@ class Manifest:
     root: str
     database: str
     format: int = FORMAT
+    identity: str = ""
     rows: dict[str, int] = field(default_factory=dict)
     files: dict[str, tuple[int, str]] = field(default_factory=dict)
     secrets: tuple[str, ...] = ()
@@ -68,6 +71,16 @@ def pack(path: Path, manifest: Manifest, files: Mapping[str, Path]) -> None:
 
 def read_manifest(path: Path) -> Manifest:
     """What a backup says of itself; raises BackupError where it is none."""
+    try:
+        info = path.stat()
+    except OSError as error:
+        raise _not_read(path, error) from error
+    return _read_once(path, info.st_mtime_ns, info.st_size)
+
+
+@lru_cache(maxsize=500)
+def _read_once(path: Path, _mtime_ns: int, _size: int) -> Manifest:
+    """A file that did not change since says the same."""
     with _opened(path) as tar:
         return _manifest(path, tar)
 
@@ -113,12 +126,18 @@ def _entry(name: str, size: int) -> tarfile.TarInfo:
 def _opened(path: Path) -> tarfile.TarFile:
     try:
         return tarfile.open(path, mode="r:gz")
-    except FileNotFoundError:
-        raise BackupError(f"no backup at {path}") from None
-    except (tarfile.TarError, EOFError, OSError) as error:
-        if isinstance(error, OSError) and error.errno:
-            raise BackupError(f"{path} cannot be read: {error.strerror}") from error
+    except OSError as error:
+        raise _not_read(path, error) from error
+    except (tarfile.TarError, EOFError) as error:
         raise _damaged(path, error) from error
+
+
+def _not_read(path: Path, error: OSError) -> BackupError:
+    if isinstance(error, FileNotFoundError):
+        return BackupError(f"no backup at {path}")
+    if error.errno:
+        return BackupError(f"{path} cannot be read: {error.strerror}")
+    return _damaged(path, error)  # of gzip
 
 
 def _damaged(path: Path, error: BaseException) -> BackupError:

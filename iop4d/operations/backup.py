@@ -11,6 +11,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,11 +20,12 @@ from iop4d.config import Site
 from iop4d.config.inline_secrets import without_secrets
 from iop4d.config.load import site_text
 from iop4d.config.secret import secrets_of
-from iop4d.config.store import FilePlace
+from iop4d.config.store import FilePlace, ServerPlace
 from iop4d.operations import archive
 from iop4d.operations.archive import BackupError, Manifest
+from iop4d.store import identity
 from iop4d.store.copying import counts, save
-from iop4d.store.database import Database, is_empty
+from iop4d.store.database import Database, StoreUnavailableError, is_empty
 from iop4d.store.schema import SCHEMA_VERSION
 
 _DRAFTS = "drafts"
@@ -81,17 +83,50 @@ def refuse_emptied(site: Site) -> None:
             "file to begin with nothing")
 
 
-def of_site(site: Site, folder: Path) -> list[tuple[Path, Manifest]]:
-    """The backups of a site in a folder, the newest first; what cannot be read is passed over."""
-    found = []
+def of_site(site: Site, folder: Path, ours: str | None = None) -> list[tuple[Path, Manifest]]:
+    """The backups of a site in a folder, the newest first; what cannot be read is passed over.
+
+    Those that were made where the site was before it was moved are among them, unless a site is
+    there still. ``ours``: its identity, where that was read already.
+    """
+    found, ours = [], _identity(site) if ours is None else ours
     for path in folder.glob(f"iop4d-*{_SUFFIX}") if folder.is_dir() else ():
         try:
             manifest = archive.read_manifest(path)
         except BackupError:
             continue
-        if manifest.root == str(site.root):
+        if manifest.root == str(site.root) or (
+                ours and manifest.identity == ours
+                and not (Path(manifest.root) / archive.SITE_FILE).exists()):
             found.append((path, manifest))
     return sorted(found, key=lambda one: -one[1].made_at)
+
+
+def _identity(site: Site) -> str:
+    """That of the site's database; empty where it has none, or tells none now."""
+    if not isinstance(site.database, ServerPlace) and not site.database.path.exists():
+        return ""
+    database = Database(site.database, read_only=True)
+    try:
+        with database.read() as db:
+            return identity.of(db)
+    except StoreUnavailableError:
+        return ""
+    finally:
+        database.close()
+
+
+def _name_site(site: Site) -> None:
+    """Have the database know its identity; one that this account only reads stays without."""
+    if _identity(site):
+        return
+    with suppress(StoreUnavailableError):
+        database = Database(site.database, prepare=False)
+        try:
+            with database.write() as tx:
+                identity.ensure(tx)
+        finally:
+            database.close()
 
 
 def unreadable(folder: Path) -> list[str]:
@@ -107,6 +142,7 @@ def unreadable(folder: Path) -> list[str]:
 
 def _pack(site: Site, path: Path, folder: Path, now: float) -> None:
     database, site_file = folder / archive.DATABASE, folder / archive.SITE_FILE
+    _name_site(site)
     source = Database(site.database, read_only=True)
     try:
         save(source, database)
@@ -116,14 +152,15 @@ def _pack(site: Site, path: Path, folder: Path, now: float) -> None:
     site_file.write_text(text, encoding="utf-8")
     files = {archive.DATABASE: database, archive.SITE_FILE: site_file, **_drafts(site, folder)}
     copy = Database(FilePlace(database), read_only=True)
+    copy.kind.node = source.kind.node
     try:
         with copy.read() as db:
-            rows = dict(counts(db))
+            rows, whose = dict(counts(db)), identity.of(db)
     finally:
         copy.close()
     archive.pack(path, Manifest(
         made_at=now, software=__version__, schema=SCHEMA_VERSION, site=site.site.name,
-        root=str(site.root), database=str(site.database), rows=rows,
+        root=str(site.root), database=str(site.database), rows=rows, identity=whose,
         files={name: archive.sum_of(file) for name, file in files.items()},
         secrets=tuple(_places(site)), left_out=tuple(left_out), indexes={
             str(index): tuple(sorted(file.name for file in index.glob("*.fits")))
@@ -183,5 +220,5 @@ def _check_room(site: Site, folder: Path) -> None:
 def _remove_older(site: Site, folder: Path, keep: int) -> list[Path]:
     older = [path for path, _ in of_site(site, folder)[keep:]]
     for path in older:
-        path.unlink()
+        path.unlink(missing_ok=True)  # another backup may have ended meanwhile
     return older

@@ -9,7 +9,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from prometheus_client.core import (
@@ -24,7 +23,8 @@ from prometheus_client.registry import CollectorRegistry
 from iop4d import __version__
 from iop4d.config import Site
 from iop4d.model.states import DaemonState, FrameState, JobState
-from iop4d.store import machine
+from iop4d.operations.backup import of_site
+from iop4d.store import identity, machine
 from iop4d.store.database import Connection
 from iop4d.store.jobs import JobKind
 from iop4d.store.status import LIVE, Overview
@@ -49,7 +49,7 @@ def exposed(db: Connection, site: Site, found: Overview) -> bytes:
     """The text that Prometheus reads. ``found``: counted."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Said(metrics=(*_of_daemon(site, found), *_of_work(db, found),
-                                     *_of_machine(site))))
+                                     *_of_machine(db, site))))
     return generate_latest(registry)
 
 
@@ -124,20 +124,14 @@ def _of_work(db: Connection, found: Overview) -> Iterator[Metric]:
     yield files
 
 
-def _of_machine(site: Site) -> Iterator[Metric]:
+def _of_machine(db: Connection, site: Site) -> Iterator[Metric]:
     yield _gauge("iop4d_disk_free_bytes", "Bytes free on the disk of the site.",
                  shutil.disk_usage(site.root).free)
     yield _gauge("iop4d_disk_min_free_bytes", "Bytes below which no new work starts.",
                  site.daemon.min_free_gb * 1e9)
-    newest = max((_changed(path) for path in site.backups.glob("iop4d-*.tar.gz")), default=None)
-    yield _gauge("iop4d_backup_timestamp_seconds", "When the newest backup was made.", newest)
-
-
-def _changed(path: Path) -> float:
-    try:
-        return path.stat().st_mtime
-    except OSError:
-        return 0.0
+    backups = of_site(site, site.backups, identity.of(db))
+    yield _gauge("iop4d_backup_timestamp_seconds", "When the newest backup was made.",
+                 backups[0][1].made_at if backups else None)
 
 
 def _times(value: Any, factor: float) -> float | None:

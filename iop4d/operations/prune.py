@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 
 _DAY = 86400.0
 _AT_ONCE = 200  # files of a transaction
+_FRESH = 86400.0  # seconds for which a file of no row may be one whose row is not written yet
 _ROWS_AT_ONCE = 250  # rows of each kind of a transaction
 _SUFFIX = {Product.REDUCED: ".fits", Product.PREVIEWS: ".png"}
 
@@ -170,11 +171,13 @@ def _of_product(db: Connection, site: Site, rules: Prune, product: Product, *, d
             may_go.append(found)
     before = (now - days * _DAY) * 1e9 if days else 0.0
     going = [one for one in may_go if one.mtime_ns < before]
-    going += _of_no_row(place, named, _SUFFIX[product], before)
+    # What was just written may not be in the database yet.
+    lost = _of_no_row(place, named, _SUFFIX[product], (now - _FRESH) * 1e9)
+    going += [one for one in lost if one.mtime_ns < before]
     if most_gb:
-        size -= sum(one.size for one in going if one.frame is not None)
         gone = {one.path for one in going}
-        for one in may_go:
+        size += sum(one.size for one in lost) - sum(one.size for one in going)
+        for one in (*lost, *may_go):
             if size <= most_gb * 1e9:
                 break
             if one.path not in gone:

@@ -6,6 +6,8 @@ missing, frames that came since) the daemon finds and makes by itself.
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import tempfile
 import time
@@ -22,10 +24,12 @@ from iop4d.operations.archive import BackupError, Manifest
 from iop4d.store import audit, restored
 from iop4d.store.copying import copy, counts, save
 from iop4d.store.database import Database, StoreUnavailableError, is_there, make_private
+from iop4d.store.schema import SCHEMA_VERSION, TABLES
 from iop4d.system.lock import SiteLock
 
 _FOLDERS = ("raw", "masters", "reduced", "previews")
 _DATABASE_FILES = ("", "-wal", "-shm", "-journal")
+_KNOWN = frozenset(str(table._meta.table_name) for table in TABLES)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,16 +80,19 @@ def _unpacked(path: Path, folder: Path) -> Manifest:
     manifest = archive.unpack(path, folder)
     if not {archive.DATABASE, archive.SITE_FILE} <= set(manifest.files):
         raise BackupError(f"{path} holds no database, or no site file")
+    if manifest.schema > SCHEMA_VERSION:
+        raise BackupError(f"the backup was written by a newer iop4d ({manifest.software}): install "
+                          "that version to restore it")
     database = Database(FilePlace(folder / archive.DATABASE), read_only=True)
     try:
         with database.read() as db:
             wrong = database.kind.wrong()
-            rows = dict(counts(db)) if not wrong else {}
+            rows = dict(counts(db, manifest.rows)) if not wrong else {}
     finally:
         database.close()
     if wrong:
         raise BackupError(f"the database in {path} is damaged: {wrong[0]}")
-    if rows != manifest.rows and set(rows) <= set(manifest.rows):
+    if rows != {name: count for name, count in manifest.rows.items() if name in _KNOWN}:
         raise BackupError(f"the database in {path} does not hold the rows that its manifest names")
     return manifest
 
@@ -102,11 +109,12 @@ def _put(site: Site, folder: Path, manifest: Manifest, *, force: bool, by: str,
     before = site.root / f"before-restore-{stamp}" if there else None
     unpacked = folder / archive.DATABASE
     _adapt(unpacked, manifest, site, by=by, now=now)
+    staged = _beside(site.database, unpacked)
     if before is not None:
         before.mkdir()
         _move_beside(site, manifest, before)
     try:
-        _put_database(site.database, unpacked)
+        _put_database(site.database, staged)
     except Iop4dError as error:
         kept = f"; what was there is in {before}" if before else ""
         raise BackupError(f"{error}{kept}") from error
@@ -157,7 +165,7 @@ def _move_beside(site: Site, manifest: Manifest, before: Path) -> None:
         path = site.database.path
         for end in _DATABASE_FILES:
             if (file := path.with_name(path.name + end)).exists():
-                file.rename(before / file.name)
+                _move(file, before)
     elif _has_rows(site.database):
         source = Database(site.database, read_only=True)
         try:
@@ -166,13 +174,52 @@ def _move_beside(site: Site, manifest: Manifest, before: Path) -> None:
             source.close()
 
 
+def _move(file: Path, before: Path) -> None:
+    """Into a folder, or into one of the same name beside the file where that is on another disk."""
+    try:
+        file.rename(before / file.name)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        (file.parent / before.name).mkdir(exist_ok=True)
+        file.rename(file.parent / before.name / file.name)
+
+
+def _beside(place: Place, unpacked: Path) -> Path:
+    """What was unpacked, on the disk of the database: a full one changes nothing yet."""
+    if not isinstance(place, FilePlace):
+        return unpacked
+    place.path.parent.mkdir(parents=True, exist_ok=True)
+    staged = place.path.with_name(f".{place.path.name}.restored")
+    try:
+        unpacked.rename(staged)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        try:
+            _copied(unpacked, staged)
+        except OSError:
+            staged.unlink(missing_ok=True)
+            raise
+    return staged
+
+
+def _copied(source: Path, target: Path) -> None:
+    """Copy a file, so that it stays whatever happens to the power."""
+    shutil.copyfile(source, target)
+    with target.open("rb") as file:
+        os.fsync(file.fileno())
+
+
 def _adapt(path: Path, manifest: Manifest, site: Site, *, by: str, now: float) -> None:
     """Have the database know where it is now, and that it was restored."""
     database = Database(FilePlace(path))
     try:
         with database.write() as tx:
-            restored.adapt(tx, was=manifest.root, root=str(site.root), now=now,
-                           node=site.site.node)
+            restored.adapt(
+                tx, was=manifest.root, root=str(site.root), now=now, node=site.site.node,
+                is_copy=manifest.root != str(site.root)
+                and (Path(manifest.root) / archive.SITE_FILE).exists())
             audit.record(tx, at=now, by=by, act="restore", subject="site", was=manifest.made_at,
                          now=now, why="restored from a backup")
     finally:
@@ -181,7 +228,6 @@ def _adapt(path: Path, manifest: Manifest, site: Site, *, by: str, now: float) -
 
 def _put_database(place: Place, unpacked: Path) -> None:
     if isinstance(place, FilePlace):
-        place.path.parent.mkdir(parents=True, exist_ok=True)
         unpacked.replace(place.path)
         make_private(place.path)
         return

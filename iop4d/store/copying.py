@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -87,10 +87,14 @@ def empty(tx: Transaction) -> None:
         (rows.where(Meta.key != _OWN) if table is Meta else rows).execute()
 
 
-def counts(db: Connection) -> list[tuple[str, int]]:
-    """The tables that hold rows, and how many, the largest first."""
-    found = [(_name(table), int(db.rows(f'SELECT count(*) FROM "{_name(table)}"')[0][0]))  # noqa: S608 - of ours
-             for table in TABLES]
+def counts(db: Connection, among: Iterable[str] | None = None) -> list[tuple[str, int]]:
+    """The tables that hold rows, and how many, the largest first.
+
+    ``among``: names of tables, as older versions may not have all of them.
+    """
+    names = [name for name in map(_name, TABLES) if among is None or name in set(among)]
+    found = [(name, int(db.rows(f'SELECT count(*) FROM "{name}"')[0][0]))  # noqa: S608 - of ours
+             for name in names]
     return sorted((one for one in found if one[1]), key=lambda one: -one[1])
 
 

@@ -87,14 +87,15 @@ def test_the_state_is_shown_again_until_it_is_interrupted(
 def test_a_message_has_its_level_and_its_frames_in_each_form(
         form: str, journal: bool, expected: str, capsys: pytest.CaptureFixture[str],
         monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("JOURNAL_STREAM", raising=False)
-    if journal:
-        monkeypatch.setenv("JOURNAL_STREAM", "8:1")
+    here = os.fstat(2)
+    monkeypatch.setenv("JOURNAL_STREAM", f"{here.st_dev}:{here.st_ino}" if journal else "8:1")
+    common._journal_reads.cache_clear()
     monkeypatch.setenv(common.LOG_VARIABLE, form)
     with click.Context(click.Command("run")) as ctx:
         common.set_up_logging(ctx)
         logging.getLogger(__name__).warning("the disk is slow", extra=about(
             frames=(7, 8), telescope="T090"))
+    common._journal_reads.cache_clear()
     assert expected in capsys.readouterr().err
 
 

@@ -141,6 +141,10 @@ def test_no_secret_is_in_a_backup(root: Path, tmp_path: Path) -> None:
     ('password_file = "/etc/password"', False),
     ('url = "postgresql://iop4d@db.example.org/iop4d?options=-csearch_path%3Dsite_0123456789ab"',
      False),
+    ('url = "sqlite:////srv/observatory2026-data/iop4d.db"', False),
+    ('url = "postgresql://iop4d@db.example.org/iop4d_observatory_2026"', False),
+    ('url = "postgresql://iop4d@db.example.org/iop4d?password=x"', True),
+    ('url = "postgresql://iop4d:pw@db.example.org/iop4d"', True),
 ])
 def test_what_counts_as_a_secret(line: str, is_secret: bool) -> None:
     assert bool(inline_secrets(f"[[channel]]\n{line}\n")) is is_secret

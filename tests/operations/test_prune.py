@@ -208,6 +208,26 @@ def test_files_of_no_row_go_once_they_are_old(site: Site) -> None:
     assert "T/new.fits" not in names(planned(site, replace(NONE, reduced_days=60)))
 
 
+def test_a_rule_of_size_alone_counts_what_a_pruning_that_was_cut_off_left(site: Site) -> None:
+    rules = replace(NONE, reduced_max_gb=4e-6)
+    database = Database(site.database)
+
+    def killed(what: object) -> None:
+        with database.write() as tx:
+            what(tx)  # type: ignore[operator]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        act(site, planned(site, rules), killed, rules=rules, by="ana", now=NOW)
+    database.close()
+    assert len(list((site.root / "reduced").rglob("*.fits"))) == 6
+    assert names(planned(site, rules)) == ["2026-01-01/1.fits", "2026-01-01/2.fits"]
+    do(site, rules)
+    assert len(list((site.root / "reduced").rglob("*.fits"))) == 4
+    write(site.root / "reduced" / "T" / "just-written.fits", 0)
+    assert names(planned(site, rules)) == []
+
+
 def test_products_of_a_site_that_was_moved_are_of_their_rows_still(site: Site) -> None:
     database = Database(site.database)
     with database.write() as tx:
@@ -251,6 +271,12 @@ def test_the_command_shows_first_asks_and_needs_a_rule(site: Site) -> None:
     assert len(list((site.root / "reduced").rglob("*.fits"))) == 6
     assert run(*most, "1e-7", "--keep-nights", "1", "--yes")[0] == 0
     assert len(list((site.root / "reduced").rglob("*.fits"))) == 2
+
+
+def test_no_size_is_no_rule(site: Site) -> None:
+    ran = CliRunner().invoke(cli, ["--site", str(site.root), "prune", "--reduced-max-gb", "0"])
+    assert ran.exit_code == 2
+    assert "x>0" in ran.output
 
 
 def test_the_daemon_does_it_each_day_if_it_may(site: Site) -> None:

@@ -81,11 +81,12 @@ class Manager:
 class Running:
     """``iop4d run`` on a site, under the manager."""
 
-    def __init__(self, site: Path, manager: Manager, code: str = "", **environ: str) -> None:
+    def __init__(self, site: Path, manager: Manager, code: str = "",
+                 before: tuple[str, ...] = (), **environ: str) -> None:
         self.site, self.manager = site, manager
         start = [sys.executable, "-c", code] if code else [sys.executable, "-m", "iop4d", "run"]
         self.process = subprocess.Popen(
-            [*start, "--site", str(site)], stderr=subprocess.PIPE, text=True,
+            [*before, *start, "--site", str(site)], stderr=subprocess.PIPE, text=True,
             env={**os.environ, "NOTIFY_SOCKET": str(manager.path), **environ})
 
     def stop(self) -> str:
@@ -300,8 +301,13 @@ def test_an_archive_that_does_nothing_withholds_the_ping(site: Path, manager: Ma
         running.stop()
 
 
+#: Starts the rest as the manager does: the variable names standard error.
+_OF_JOURNAL = ("sh", "-c", 'export JOURNAL_STREAM=$(stat -L -c %d:%i /proc/self/fd/2); exec "$@"',
+               "sh")
+
+
 def test_the_journal_gets_priorities(site: Path, manager: Manager) -> None:
-    running = Running(site, manager, JOURNAL_STREAM="8:1")
+    running = Running(site, manager, before=_OF_JOURNAL)
     manager.wait("READY=1")
     written = running.stop()
     assert "<6>" in written
