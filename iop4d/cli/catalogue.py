@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from iop4d.cli.catalogue_edit import remove, rename
-from iop4d.cli.common import load, open_database, site_options
+from iop4d.cli.common import Amount, load, open_database, site_options
 from iop4d.cli.interstellar import interstellar
 from iop4d.cli.output import counted, echo, json_option, write_json
 from iop4d.model.errors import CatalogueError
@@ -34,7 +34,8 @@ if TYPE_CHECKING:
               help="Pan-STARRS table of the field: CSV, TSV, FITS or VOTable.")
 @click.option("--online", is_flag=True,
               help="Download it from MAST instead; needs astroquery (pip install 'iop4d[online]').")
-@click.option("--radius", default=3.5, show_default=True, metavar="ARCMIN",
+@click.option("--radius", type=Amount(0, min_open=True), default=3.5, show_default=True,
+              metavar="ARCMIN",
               help="Radius around the source; the default is inside every instrument's field.")
 @click.option("--without-scatter", is_flag=True,
               help="Accept stars of unknown scatter, as in tables of VizieR.")
@@ -118,7 +119,7 @@ def _save(site: Site, chosen: list[Source]) -> None:
 @click.command("check-calibrators")
 @click.argument("source")
 @click.option("--band", help="Only this band.")
-@click.option("--floor", default=0.005, show_default=True, metavar="MAG",
+@click.option("--floor", type=Amount(0), default=0.005, show_default=True, metavar="MAG",
               help="Maximum scatter of a constant star beyond its photometric errors.")
 @json_option
 @site_options

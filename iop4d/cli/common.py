@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import sys
 import time
@@ -97,6 +98,17 @@ class Night(click.ParamType[str]):
 def tonight() -> date:
     """The present night, UTC. Until noon it is still last night."""
     return (datetime.now(tz=UTC) - timedelta(hours=12)).date()
+
+
+class Amount(click.FloatRange):
+    """A number within limits; not NaN, which is within all of them, and not infinite."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number; a usage error for anything else."""
+        found = super().convert(value, param, ctx)
+        if not math.isfinite(found):
+            self.fail(f"{str(value)!r} is not a valid number.", param, ctx)
+        return found
 
 
 class Number(click.IntRange):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from iop4d.cli.common import verbosity
+from iop4d.cli.common import Amount, verbosity
 from iop4d.model.errors import Iop4dError
 from iop4d.model.units import SpanError, seconds_of
 
@@ -20,7 +20,7 @@ def seconds(text: str) -> float:
 
 
 @click.command()
-@click.option("--speed", type=click.FloatRange(min=0.1), default=20.0, show_default=True,
+@click.option("--speed", type=Amount(min=0.1), default=20.0, show_default=True,
               help="How many times faster than real the night passes.")
 @click.option("--for", "duration", metavar="TIME", callback=lambda _c, _p, v: v and seconds(v),
               help="End by itself after this time, such as 90s or 2m.")

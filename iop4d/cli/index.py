@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from iop4d.cli.common import load, open_database, site_options
+from iop4d.cli.common import Amount, load, open_database, site_options
 from iop4d.cli.output import counted
 from iop4d.model.errors import Iop4dError
 
@@ -35,9 +35,11 @@ _TEST_FIELDS = (13.2, 7.9)  # arcmin: T090's and T150's, the widest and the narr
 @click.option("--scales", default="2-16", show_default=True, metavar="FROM-TO",
               help="Sizes of the quads of stars in arcmin: about a tenth of the narrowest field to "
                    "the whole of the widest.")
-@click.option("--radius", default=15.0, show_default=True, metavar="ARCMIN",
+@click.option("--radius", type=Amount(0, min_open=True), default=15.0, show_default=True,
+              metavar="ARCMIN",
               help="Radius around each source within which stars are used.")
-@click.option("--faintest", default=18.0, show_default=True, metavar="MAG",
+@click.option("--faintest", type=Amount(), default=18.0, show_default=True,
+              metavar="MAG",
               help="Faintest star of the list to use.")
 @click.option("--name", default="iop4d", show_default=True,
               help="Files are index-NAME-....fits; a run replaces those of its name.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from iop4d.cli.common import load, open_database, site_options
+from iop4d.cli.common import Amount, load, open_database, site_options
 from iop4d.cli.output import counted, echo, json_option, write_json
 from iop4d.model.errors import Iop4dError
 
@@ -34,9 +34,9 @@ def _days(name: str, what: str) -> Callable[..., Any]:
 @_days("ended", "answered requests, and ended jobs that no page shows,")
 @_days("triggers", "triggers, whose time is over,")
 @_days("logs", "files of the log")
-@click.option("--reduced-max-gb", type=click.FloatRange(0, min_open=True), metavar="GB",
+@click.option("--reduced-max-gb", type=Amount(0, min_open=True), metavar="GB",
               help="Remove reduced frames of the oldest nights beyond this size.")
-@click.option("--previews-max-gb", type=click.FloatRange(0, min_open=True), metavar="GB",
+@click.option("--previews-max-gb", type=Amount(0, min_open=True), metavar="GB",
               help="The same for previews.")
 @click.option("--keep-nights", type=click.IntRange(0), metavar="N",
               help="Keep the products of the newest nights [prune.keep_nights].")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from iop4d.cli.common import has_database, load, open_database, site_options
+from iop4d.cli.common import Amount, has_database, load, open_database, site_options
 from iop4d.cli.output import counted
 from iop4d.model.errors import ConfigError, Iop4dError
 
@@ -112,7 +112,7 @@ def _ask(site: Site) -> dict[str, Any]:
         keys["band"] = click.prompt("In which band", default="R")
         if kind.days:
             keys["window_days"] = click.prompt("Compared with how many days before",
-                                               type=click.FloatRange(min=0.01), default=kind.days)
+                                               type=Amount(min=0.01), default=kind.days)
             if keys["window_days"] < _SHORT:
                 keys["min_points"] = _FEW
         keys["confirm"] = click.prompt("How many points in a row must meet it",

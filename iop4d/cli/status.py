@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from iop4d.cli.common import Context, has_database, load, open_database, site_options
+from iop4d.cli.common import Amount, Context, has_database, load, open_database, site_options
 from iop4d.cli.endings import EX_CONFIG
 from iop4d.cli.output import counted, echo
 from iop4d.model import plain_json
@@ -37,7 +37,7 @@ _USUAL: tuple[Any, ...] = (None, 0, {}, [], "closed", "events")
 @click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
 @click.option("--all", "everything", is_flag=True,
               help="List every frame and group, not a few of each reason; with --json, too.")
-@click.option("--watch", type=click.FloatRange(0.5), metavar="[SECONDS]", is_flag=False,
+@click.option("--watch", type=Amount(0.5), metavar="[SECONDS]", is_flag=False,
               flag_value=2.0, default=None,
               help="Show it again every 2 s, or so many, until Ctrl-C; with --json in a line each.")
 @site_options

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from iop4d.cli.common import TRIGGER_NUMBER, load, open_database, site_options
+from iop4d.cli.common import TRIGGER_NUMBER, Amount, load, open_database, site_options
 from iop4d.cli.output import echo, json_option, write_json
 from iop4d.model.errors import Iop4dError
 
@@ -49,7 +49,7 @@ def triggers(ctx: click.Context, all_: bool, as_json: bool, site_after: str | No
 
 @triggers.command()
 @click.argument("source", required=False)
-@click.option("--hours", type=click.FloatRange(min=0, min_open=True, max=24 * 366),
+@click.option("--hours", type=Amount(min=0, min_open=True, max=24 * 366),
               help="For how long. [triggers] for_hours of the site file, if not given.")
 @click.option("--text", default="", help="What happened, in a line.")
 @click.option("--notice", type=click.Path(exists=True, dir_okay=False, path_type=Path),

@@ -193,7 +193,12 @@ def test_what_is_no_time_is_refused_everywhere(site: Path, words: str, said: str
     ("results --since 2024-03-15 --until 2024-03-14", "--until is before --since"),
     ("calibrate-polarisation DIPOL --since 2024-03-15 --until 2024-03-14", "before --since"),
     ("retry --failed --archive nope", "no archive is named 'nope'; there are raw"),
-    ("masters list --instrument Foo", "no instrument is named 'Foo'")])
+    ("masters list --instrument Foo", "no instrument is named 'Foo'"),
+    ("status --watch nan", "'nan' is not a valid number"),
+    ("status --watch inf", "'inf' is not a valid number"),
+    ("triggers add BLLac --hours nan", "'nan' is not a valid number"),
+    ("prune --reduced-max-gb nan --dry-run", "'nan' is not a valid number"),
+    ("index x --stars y --radius nan", "'nan' is not a valid number")])
 def test_filters_of_what_there_is_not_are_refused(site: Path, words: str, said: str) -> None:
     ran = call(site, *words.split())
     assert ran.exit_code in (1, 2)

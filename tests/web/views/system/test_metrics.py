@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from iop4d.config import Site
 from iop4d.model.states import FrameState
+from iop4d.operations import backup
 from iop4d.store import people
 from iop4d.store.database import Database
 from iop4d.web.app import create_app
@@ -43,6 +45,15 @@ def test_every_number_is_that_of_the_database_and_documented(filled: Site) -> No
     page = (DOCS / "operations.md").read_text()
     said = dict(re.findall(r"(?m)^# HELP (\S+) (.+)$", text))
     assert said == dict(re.findall(r"(?m)^\| `(iop4d_\w+)` \| (.+) \|$", page))
+
+
+def test_the_newest_backup_is_one_of_the_site_that_can_be_read(own: Site) -> None:
+    (own.root / "iop4d.toml").write_text("")
+    made = backup.make(own, own.backups, now=1.7e9)
+    (own.backups / "iop4d-other-20301231T235959Z.tar.gz").write_bytes(b"of whoever")
+    os.utime(made.path, (1.8e9, 1.8e9))  # it was copied
+    text = client(own).get("/metrics").get_data(as_text=True)
+    assert "\niop4d_backup_timestamp_seconds 1.7e+09\n" in text
 
 
 def test_who_may_read_them(own: Site) -> None:
