@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from contextlib import nullcontext
 from pathlib import Path
@@ -21,10 +22,20 @@ from iop4d.cli.common import (
 from iop4d.model.errors import Iop4dError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from iop4d.config import Site
     from iop4d.store.database import Connection
 
 
 _PART = 1000  # rows that are read at a time
+
+
+def _observer(_: click.Context, __: click.Parameter, value: str) -> str:
+    if value and not re.fullmatch(r"[A-Za-z0-9]{2,5}", value):
+        raise click.BadParameter(f"'{value}' is no code of the AAVSO; expected 2 to 5 letters or "
+                                 "digits")
+    return value
 
 
 @click.command()
@@ -46,7 +57,7 @@ _PART = 1000  # rows that are read at a time
               help="Only results that alerts count: with no flag by hand and no severe one.")
 @click.option("--all-columns", is_flag=True,
               help="Add RA, Dec, MJD, BJD, flux, q and u, limits, host-free values and more.")
-@click.option("--observer", default="", metavar="CODE",
+@click.option("--observer", default="", metavar="CODE", callback=_observer,
               help="Code of the observer at the AAVSO, for its format; else that of the site file.")
 @click.option("--output", type=click.Path(path_type=Path), metavar="FILE",
               help="Write to a file instead of standard output.")
@@ -65,13 +76,10 @@ def results(ctx: click.Context, form: str, sources: tuple[str, ...], bands: tupl
     from iop4d.export.aavso import COLUMNS as OF_AAVSO
     from iop4d.export.content import Content
     from iop4d.export.forms import FORMS
-    from iop4d.store import catalogue
     from iop4d.store.tables.listing import parts, read_query
     from iop4d.store.tables.results import FIRST, MORE, RESULTS
 
     site = load(ctx, site_after, overrides_after)
-    for name in instruments:
-        check_instrument(site, name)
     since_jd, until_jd = _jd("--since", since), _jd("--until", until)
     check_order(since_jd, until_jd)
     database = open_database(site, read_only=True)
@@ -79,7 +87,8 @@ def results(ctx: click.Context, form: str, sources: tuple[str, ...], bands: tupl
         FIRST + MORE if all_columns else FIRST)
     with database.read() as db:
         _check_bands(db, bands)
-        fields = [("source", catalogue.find(db, name).name) for name in sources]
+        _check_instruments(site, db, instruments)
+        fields = [("source", _source(db, name)) for name in sources]
         for name, values in (("band", bands), ("night", nights), ("instrument", instruments)):
             fields += [(name, value) for value in values]
         fields += [(f"jd_mid.{end}", repr(jd)) for end, jd in (("from", since_jd), ("to", until_jd))
@@ -96,9 +105,44 @@ def results(ctx: click.Context, form: str, sources: tuple[str, ...], bands: tupl
             for piece in pieces:
                 sys.stdout.buffer.write(piece)
             return
-        with output.open("wb") as file:
-            for piece in pieces:
-                file.write(piece)
+        _write(output, pieces)
+
+
+def _write(path: Path, pieces: Iterable[bytes]) -> None:
+    """Into a file, which is whole or as it was; into whatever else stands there as it comes."""
+    from iop4d.fits.atomic import write_atomic
+
+    if path.is_file() or (path.parent.is_dir() and not path.exists()):
+        write_atomic(path.resolve(), pieces, durable=False)
+        return
+    with path.open("wb") as file:
+        for piece in pieces:
+            file.write(piece)
+
+
+def _source(db: Connection, name: str) -> str:
+    """The name of a source in the results; of one that the catalogue has no more, its own."""
+    from iop4d.store import catalogue
+    from iop4d.store.results import is_of_any
+
+    try:
+        return catalogue.find(db, name).name
+    except Iop4dError:
+        if is_of_any(db, source=name):
+            return name
+        raise
+
+
+def _check_instruments(site: Site, db: Connection, names: tuple[str, ...]) -> None:
+    """Refuse one that neither the site nor any result knows."""
+    from iop4d.store.results import is_of_any
+
+    for name in names:
+        try:
+            check_instrument(site, name)
+        except Iop4dError:
+            if not is_of_any(db, instrument=name):
+                raise
 
 
 def _check_bands(db: Connection, bands: tuple[str, ...]) -> None:

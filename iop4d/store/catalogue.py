@@ -60,7 +60,7 @@ def find(db: Connection, name: str) -> Source:
             return source
     names = {canonical(n): n for s in sources for n in (*s.other_names, s.name)}
     close = list(dict.fromkeys(
-        [names[n] for n in names if wanted in n]
+        [names[n] for n in names if wanted and wanted in n]
         + [names[n] for n in get_close_matches(wanted, names, n=3, cutoff=0.7)]))
     hint = f"; did you mean {', '.join(close[:5])}?" if close else ""
     raise CatalogueError(f"no source is named '{name}'{hint}")

@@ -291,6 +291,12 @@ def bands_of_results(db: Connection) -> set[str]:
     return {band for (band,) in db.select(Result, Result.band).distinct().tuples()}
 
 
+def is_of_any(db: Connection, **values: str) -> bool:
+    """Whether any result has these values in its columns."""
+    conditions = [getattr(Result, name) == value for name, value in values.items()]
+    return db.get(Result, *conditions) is not None
+
+
 def find(db: Connection, id_: int) -> Result | None:
     """The result of an id."""
     return db.get(Result, Result.id == id_)
