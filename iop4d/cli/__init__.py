@@ -12,7 +12,7 @@ from difflib import get_close_matches
 import click
 
 from iop4d import __version__
-from iop4d.cli.common import Context, verbosity
+from iop4d.cli.common import COMPLETE_VARIABLE, Context, verbosity
 from iop4d.cli.endings import INTERRUPTED, ending_of, show_whatever_can_be_shown
 from iop4d.system.astropy_folders import give_folders
 
@@ -102,7 +102,7 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]},
              epilog="A first look: 'iop4d demo'. A site of your own: 'iop4d init DIR'.")
 @click.version_option(__version__, prog_name="iop4d")
-@click.option("--site", "site", metavar="DIR", envvar="IOP4D_SITE", default=".",
+@click.option("--site", "site", metavar="DIR", envvar="IOP4D_SITE", default=".", type=click.Path(),
               help="Folder of the site [IOP4D_SITE, else the current folder].")
 @click.option("-o", "overrides", metavar="SECTION.KEY=VALUE", multiple=True,
               help="Override a key of the site file for this run; the value as in TOML.")
@@ -118,7 +118,9 @@ def main() -> None:
     show_whatever_can_be_shown()
     give_folders()
     try:
-        code = cli(standalone_mode=False)  # what ctx.exit() asked for
+        # What ctx.exit() asked for. The variable is that of 'iop4d completion', however the
+        # program was started.
+        code = cli(standalone_mode=False, complete_var=COMPLETE_VARIABLE)
         sys.stdout.flush()
     except click.exceptions.Abort:
         sys.exit(INTERRUPTED)

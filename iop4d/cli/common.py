@@ -33,6 +33,7 @@ class Context:
     overrides: tuple[str, ...]
 
 
+COMPLETE_VARIABLE = "_IOP4D_COMPLETE"  # by which a shell asks what completes a line
 LOG_VARIABLE = "IOP4D_LOG"  # text or json: how services write their messages
 _LEVEL = "iop4d.level"  # of the log, as -v and -q ask for it
 
@@ -71,7 +72,7 @@ def is_quiet() -> bool:
 def site_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Let ``--site``, ``-o``, ``-v`` and ``-q`` stand behind the command's name too."""
     command = verbosity(command)
-    command = click.option("--site", "site_after", metavar="DIR", default=None,
+    command = click.option("--site", "site_after", metavar="DIR", default=None, type=click.Path(),
                            help="Folder of the site.")(command)
     return click.option("-o", "overrides_after", metavar="SECTION.KEY=VALUE", multiple=True,
                         help="Override a key of the site file for this run.")(command)

@@ -5,9 +5,7 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
-from iop4d.cli.common import verbosity
-
-_VARIABLE = "_IOP4D_COMPLETE"
+from iop4d.cli.common import COMPLETE_VARIABLE, verbosity
 
 
 @click.command()
@@ -24,4 +22,4 @@ def completion(ctx: click.Context, shell: str) -> None:
     """
     made = get_completion_class(shell)
     assert made is not None
-    click.echo(made(ctx.find_root().command, {}, "iop4d", _VARIABLE).source())
+    click.echo(made(ctx.find_root().command, {}, "iop4d", COMPLETE_VARIABLE).source())

@@ -121,7 +121,7 @@ def _write(path: Path, pieces: Iterable[bytes]) -> None:
 
 
 def _source(db: Connection, name: str) -> str:
-    """The name of a source in the results; of one that the catalogue has no more, its own."""
+    """The name of a source in the results; of one that the catalogue no longer has, its own."""
     from iop4d.store import catalogue
     from iop4d.store.results import is_of_any
 

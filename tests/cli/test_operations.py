@@ -50,13 +50,16 @@ def test_the_completion_of_a_shell_is_written(shell: str) -> None:
     assert f"{shell}_complete" in ran.output
 
 
-def test_it_completes_commands_and_options() -> None:
+@pytest.mark.parametrize(("words", "expected"), [
+    ("iop4d doctor --off", "plain,--offline\n"), ("iop4d doc", "plain,doctor\nplain,docs\n"),
+    ("iop4d results --format f", "plain,fits\n"), ("iop4d --site si", "file,si\n"),
+    ("iop4d status --site si", "file,si\n")])
+def test_it_completes_commands_options_and_folders(words: str, expected: str) -> None:
     ran = subprocess.run(
-        [sys.executable, "-c", "from iop4d.cli import cli; cli(prog_name='iop4d')"], check=False,
-        capture_output=True, text=True, env={
-            **os.environ, "_IOP4D_COMPLETE": "bash_complete", "COMP_WORDS": "iop4d doctor --off",
-            "COMP_CWORD": "2"})
-    assert ran.stdout == "plain,--offline\n"
+        [sys.executable, "-m", "iop4d"], check=False, capture_output=True, text=True, env={
+            **os.environ, "_IOP4D_COMPLETE": "bash_complete", "COMP_WORDS": words,
+            "COMP_CWORD": str(len(words.split()) - 1)})
+    assert ran.stdout == expected
 
 
 def test_the_state_is_shown_again_until_it_is_interrupted(
