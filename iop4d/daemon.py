@@ -122,6 +122,7 @@ class Daemon:
                   ready: Callable[[Daemon], Awaitable[None]] | None = None) -> None:
         """Run until the stop event. ``ready`` is called once everything works."""
         try:
+            refuse_emptied(self._site)
             self.database = DatabaseThread.of(
                 self._site.database,
                 mode=GROUP_READS if self._site.daemon.group_reads else PRIVATE)

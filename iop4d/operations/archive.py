@@ -103,7 +103,12 @@ def unpack(path: Path, folder: Path | None = None) -> Manifest:
                 if found != (size, digest):
                     raise BackupError(f"{path} is damaged: {entry.name} in it differs from what "
                                       "was written")
-        except (OSError, EOFError, tarfile.TarError) as error:
+        except OSError as error:
+            if error.errno and folder is not None:
+                raise BackupError(f"{path} cannot be unpacked into {folder.parent}: "
+                                  f"{error.strerror}") from error
+            raise _not_read(path, error) from error
+        except (EOFError, tarfile.TarError) as error:
             raise _damaged(path, error) from error
     if left:
         raise BackupError(f"{path} is damaged: {', '.join(left)} is missing in it")

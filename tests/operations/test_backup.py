@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import tarfile
@@ -84,6 +85,8 @@ def test_a_database_that_was_emptied_is_not_filled_where_there_are_backups(
     with pytest.raises(archive.BackupError, match=r"is empty \(0 bytes\)") as found:
         Daemon.check(load_site(root))
     assert str(made.path) in str(found.value)
+    with pytest.raises(archive.BackupError, match=r"is empty \(0 bytes\)"):
+        asyncio.run(Daemon(load_site(root)).run(asyncio.Event()))
     ran = CliRunner().invoke(cli, ["--site", str(root), "catalogue", "import", "builtin:blazars"])
     assert isinstance(ran.exception, archive.BackupError)
     assert (root / "iop4d.db").stat().st_size == 0

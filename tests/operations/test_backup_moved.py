@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import gzip
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -186,3 +187,18 @@ def test_where_the_other_disk_is_full_nothing_changes(
     assert sorted(path.name for path in other_disk.iterdir()) == there
     assert not list((tmp_path / "site").glob("before-restore-*"))
     assert (tmp_path / "site" / "iop4d.toml").exists()
+
+
+def test_a_full_disk_is_not_said_to_be_a_damaged_backup(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = backup.make(site_in(tmp_path / "site"), tmp_path / "kept", now=DAY)
+    real = os.fsync
+
+    def full(descriptor: int) -> None:
+        real(descriptor)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(BackupError, match=r"cannot be unpacked into .*new: No space left"):
+        restore(made.path, tmp_path / "new", by="ana")
+    assert not (tmp_path / "new").exists()
