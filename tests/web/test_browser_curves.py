@@ -239,6 +239,26 @@ def test_an_angle_across_180_degrees_is_drawn_beside_the_others_and_told_as_it_i
         browser.leave()
 
 
+def test_what_is_said_of_a_wrong_date_goes_with_it_and_a_missing_quantity_is_said(
+        site: Site, serving: Serving, browser: Browser) -> None:
+    said = "document.getElementById('curves-said').textContent"
+    change = ("((name, value) => {{ const field = document.getElementById('choice').elements[name];"
+              "field.value = value; field.dispatchEvent(new Event('change', {{bubbles: true}})) }})"
+              "('{}', '{}')")
+    with serving(site) as address:
+        browser.open(address + "sources/BL%20Lac")
+        browser.wait(DRAWN, 20)
+        browser.wait(f"{said}.endsWith(' points.')")
+        usual = browser.js(said)
+        browser.js(change.format("from", "yesterday"))
+        browser.wait(f"{said}.includes('is not a time')")
+        browser.js(change.format("from", ""))
+        browser.wait(f"{said} === '{usual}'")
+        browser.js(change.format("quantity", "nucleus"))
+        browser.wait(f"{said} === '{usual} None of them has a value of mag without host.'")
+        browser.leave()
+
+
 def test_without_scripts_there_are_no_buttons_that_do_nothing(
         site: Site, serving: Serving, browser: Browser) -> None:
     shown = ("[...document.querySelectorAll('#tools button')]"
