@@ -259,6 +259,32 @@ def test_what_is_said_of_a_wrong_date_goes_with_it_and_a_missing_quantity_is_sai
         browser.leave()
 
 
+#: How many pixels of the first panel have much ink.
+INK = """(() => {
+  const panel = iop4dCurves.panels()[0], view = Bokeh.index.find_one(panel.figure);
+  const { left, top, width, height } = view.frame.bbox;
+  const { data } = view.canvas_view.primary.canvas.getContext("2d").getImageData(
+    left + 2, top + 2, width - 4, height - 4);
+  return Array.from({ length: data.length / 4 }, (_, i) => data[4 * i + 3] > 128)
+    .filter(Boolean).length;
+})()"""
+
+
+def test_points_of_all_bands_and_means_of_nights_are_pale_beside_a_chosen_one(
+        site: Site, serving: Serving, browser: Browser) -> None:
+    with serving(site) as address:
+        browser.open(address + "sources/BL%20Lac")
+        browser.wait(DRAWN, 20)
+        browser.wait(f"{INK} > 400")
+        before = browser.js(INK)
+        browser.js("iop4dCurves.choose([iop4dCurves.sources().find(one => one.columns.id)"
+                   ".columns.id[0]])")
+        browser.wait(f"{INK} < {0.4 * before}")
+        browser.js("iop4dCurves.choose([])")
+        browser.wait(f"{INK} > {0.9 * before}")
+        browser.leave()
+
+
 def test_without_scripts_there_are_no_buttons_that_do_nothing(
         site: Site, serving: Serving, browser: Browser) -> None:
     shown = ("[...document.querySelectorAll('#tools button')]"

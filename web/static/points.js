@@ -71,7 +71,8 @@ window.iop4dPoints = (() => {
     if (y) {
       for (let i = 0; i < x.length; i++) if (y[i] === y[i] && x[i] > to.left && x[i] < to.right && (how.flagged || !(state && state[i] & FLAGGED))) drawn.push(i);
       const chosen = new Set(source.selected.indices);
-      if (!chosen.size) paintPart(ctx, known, name, to, how, drawn, "all");
+      // Where a point of any series is chosen, all others are pale.
+      if (!how.isChosen) paintPart(ctx, known, name, to, how, drawn, "all");
       else {
         paintPart(ctx, known, name, to, how, drawn.filter((i) => !chosen.has(i)), "others");
         paintPart(ctx, known, name, to, how, drawn.filter((i) => chosen.has(i)), "selected");
@@ -137,7 +138,7 @@ window.iop4dPoints = (() => {
       }
       paintPoints(ctx, box) {
         const { panel, x_range, y_range } = this.model, mine = panel.every ? panel.mine : panel.mine.filter(scene.isShown);
-        const { bars, flagged } = scene.show(), how = { bars, flagged, palette: scene.palette(), squares: 0 };
+        const { bars, flagged } = scene.show(), how = { bars, flagged, palette: scene.palette(), squares: 0, isChosen: mine.some((known) => known.source.selected.indices.length) };
         const x = [x_range.start, box.width / (x_range.end - x_range.start)], y = [y_range.end, box.height / (y_range.start - y_range.end)];
         // What a picture of it depends on, beside the time where it starts.
         const of = [...y, box.x, box.y, box.width, this.canvas_view.pixel_ratio, bars, flagged, ...mine, ...mine.map((known) => known.source.selected.indices)];
