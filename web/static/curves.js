@@ -195,7 +195,7 @@
   };
 
   // Fetching.
-  let turn = 0, tag = "", tagOf = "", later = null, told = "";
+  let turn = 0, tag = "", tagOf = "", later = null, stated = "";
   const lost = (text) => { say(text); if (!view) note(text); };
   const load = async (limits = null, { keep = true } = {}) => {
     const mine = ++turn;
@@ -210,7 +210,7 @@
     try {
       answer = await fetch(address, { headers: tag && tagOf === address ? { "If-None-Match": tag } : {} });
       if (mine !== turn) return;
-      if (answer.status === 304) { say(told); return; }
+      if (answer.status === 304) { say(stated); return; }
       if (answer.status === 503) { retry(Number(answer.headers.get("Retry-After")) || 5); return; }
       if (answer.status === 400) { lost(`The light curve cannot be shown: ${(await answer.json()).error}`); return; }
       if (!answer.ok) { lost("The light curve is not available now."); return; }
@@ -234,10 +234,10 @@
     await build(seen ? seen.x : period());
     if (seen) for (const { name, source, y_range } of panels) { const old = seen.y.find(([key]) => key === source + name); if (old) y_range.setv({ start: old[1], end: old[2] }); }
     const has = head.series.some(({ columns }) => hasValue(columns.y) || hasValue(columns.y_limit));
-    told = (head.shown < head.total ? `${head.shown} of ${head.total} points are drawn: of each stretch of time the first, the extremes, and what people flagged. Zoom in to see all of them.`
+    stated = (head.shown < head.total ? `${head.shown} of ${head.total} points are drawn: of each stretch of time the first, the extremes, and what people flagged. Zoom in to see all of them.`
       : head.total ? `${head.total} point${head.total === 1 ? "" : "s"}.` : "No point in this period.")
       + (head.total && !has && show.quantity !== "mag" ? ` None of them has a value of ${TITLES[show.quantity]}.` : "");
-    say(told);
+    say(stated);
     if (!full.whole) loadStrip();
   };
   const loadStrip = async () => {

@@ -148,8 +148,8 @@ def _key(sort: str) -> Callable[[Line], Any]:
     def key(line: Line) -> tuple[Any, ...]:
         name = line.name.casefold()
         if column == "name":
-            # Letters have no negative; the list is turned by their codes.
-            return (0, tuple(sign * ord(letter) for letter in name))
+            # Letters have no negative; the list is turned by their codes, and the end of a name.
+            return (0, (*(sign * ord(letter) for letter in name), 0))
         if not column or column == "last":
             jd = line.row.newest_jd
             first = _NEVER if jd is None else (jd if sort == "-last" else -jd)

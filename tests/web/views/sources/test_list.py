@@ -99,6 +99,16 @@ def test_the_list_is_sorted_either_way(client: FlaskClient, sort: str, first: st
     assert found[0] == first
 
 
+def test_a_name_that_another_begins_with_stands_after_it_the_other_way(own: Site) -> None:
+    with Database(own.database).write() as tx:
+        catalogue.save(tx, [replace(catalogue.find(tx, "BL Lac"), name=name, other_names=())
+                            for name in ("3C 454", "3C 454.3 B")])
+    client = create_app(own).test_client()
+    both = [[name for name in names(client, f"sort={sort}") if name.startswith("3C 454")]
+            for sort in ("name", "-name")]
+    assert both == [["3C 454", "3C 454.3 B"], ["3C 454.3 B", "3C 454"]]
+
+
 def test_a_column_is_sorted_the_other_way_by_a_second_tap(client: FlaskClient) -> None:
     text = client.get("/sources?q=&sort=mag_R").text
     assert 'href="?q=&amp;sort=-mag_R"' in text

@@ -40,6 +40,12 @@ def client(site: Site) -> FlaskClient:
     return create_app(site).test_client()
 
 
+def test_a_night_that_is_written_in_another_way_leads_to_its_page(client: FlaskClient) -> None:
+    answer = client.get(f"/nights/{NIGHT.replace('-', '')}")
+    assert (answer.status_code, answer.headers["Location"]) == (302, f"/nights/{NIGHT}")
+    assert client.get("/nights/monday").status_code == 404
+
+
 def test_a_night_has_all_of_it_on_one_page(client: FlaskClient) -> None:
     text = client.get(f"/nights/{NIGHT}").text
     order = [text.index(part) for part in (
