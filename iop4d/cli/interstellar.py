@@ -84,7 +84,7 @@ def interstellar(ctx: click.Context, source: str, instrument: str | None, write:
 
 def _groups(db: Connection, source: str, tool: Instrument) -> list[GroupOfField]:
     from iop4d.model.errors import StageError
-    from iop4d.reduction.polarise import group_of_field
+    from iop4d.reduction.interstellar import group_of_field
     from iop4d.store import groups
 
     found = []

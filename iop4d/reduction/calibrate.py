@@ -17,7 +17,7 @@ from iop4d.model.messages import MeasuredFrame
 from iop4d.model.result import NAN, CalibratorUse, Measurement, ResultValue
 from iop4d.model.source import Catalogue, Source, SourceKind, catalogue_error
 from iop4d.reduction.apertures import DETECTED, in_one_aperture
-from iop4d.reduction.colours import Colours, colours_of, with_colours, with_seen_term
+from iop4d.reduction.colours import Colours, colours_of, with_colours, with_measured_term
 from iop4d.reduction.fluxes import with_flux_density
 from iop4d.reduction.host import aperture_of, steady_host, without_host
 from iop4d.reduction.parted import by_psf, is_better, with_psf_magnitude
@@ -51,8 +51,8 @@ def targets_of(frame: MeasuredFrame, catalogue: Catalogue) -> list[Source]:
     For polarimetry one of two images is enough; a magnitude needs both.
     """
     polarimetry = frame.facts.mode == "polarimetry"
-    measured = {m.source for m in frame.measurements if polarimetry or not m.beam}
-    return [s for s in catalogue.sources if s.kind in RESULT_KINDS and s.name in measured]
+    names = {m.source for m in frame.measurements if polarimetry or not m.beam}
+    return [s for s in catalogue.sources if s.kind in RESULT_KINDS and s.name in names]
 
 
 def calibrate(target: Source, frames: Sequence[MeasuredFrame], *, catalogue: Catalogue,
@@ -75,40 +75,58 @@ def calibrate(target: Source, frames: Sequence[MeasuredFrame], *, catalogue: Cat
     stars = [_Star(name=s.name, mag=s.magnitudes[band][0] - float(shift),
                    err=math.hypot(catalogue_error(s.magnitudes[band][1]), float(more)))
              for s, shift, more in zip(sources, colours.shift, colours.err, strict=True)]
-    measured = [{m.source: m for m in frame.measurements if not m.beam} for frame in frames]
+    by_source = [{m.source: m for m in frame.measurements if not m.beam} for frame in frames]
     shape = (len(frames), len(stars))
     estimates, errors = np.full(shape, NAN), np.full(shape, NAN)
-    for row, found in enumerate(measured):
+    for row, measurements in enumerate(by_source):
         for column, star in enumerate(stars):
-            m = found.get(star.name)
+            m = measurements.get(star.name)
             if m is not None and not _why_not(m):
                 estimates[row, column] = star.mag - m.mag_inst
                 errors[row, column] = m.mag_inst_err
     ensemble = solve(estimates, errors, np.array([star.err for star in stars]))
-    colours = with_seen_term(colours, target, sources, ensemble)
-    flag = _disagreement(ensemble, stars)
-    clear = float(np.nanmax(ensemble.zero)) if np.isfinite(ensemble.zero).any() else math.nan
-    return tuple(
-        _result(target, frame, found, stars, ensemble, row,
-                flag | _of_frame(ensemble, row, clear), telescope, colours)
-        for row, (frame, found) in enumerate(zip(frames, measured, strict=True)))
+    series = _Series(
+        target=target, stars=stars, ensemble=ensemble, telescope=telescope,
+        colours=with_measured_term(colours, target, sources, ensemble),
+        flags=_disagreement(ensemble, stars),
+        clear=float(np.nanmax(ensemble.zero)) if np.isfinite(ensemble.zero).any() else math.nan)
+    return tuple(_result(series, row, frame, measurements) for row, (frame, measurements)
+                 in enumerate(zip(frames, by_source, strict=True)))
 
 
-def _of_frame(ensemble: Ensemble, row: int, clear: float) -> Flag:
-    """What the zero point of one frame shows of it. ``clear``: the night's best zero point."""
-    flag = Flag.CLOUDS if ensemble.zero[row] < clear - CLOUDY_MAG else Flag(0)
-    return flag | (Flag.UNSTEADY if ensemble.steady_p[row] < _UNSTEADY_P else Flag(0))
+@dataclass(frozen=True, kw_only=True)
+class _Series:
+    """What the N frames of a series share.
+
+    ``ensemble``: of N rows, with a column for each of the ``stars``; ``flags``: of all results;
+    ``clear``: the best zero point, mag.
+    """
+
+    target: Source
+    stars: Sequence[_Star]
+    ensemble: Ensemble
+    telescope: Telescope | None
+    colours: Colours
+    flags: Flag
+    clear: float
+
+    def flags_of(self, row: int) -> Flag:
+        """With what the zero point of one frame shows of it."""
+        clouds = Flag.CLOUDS if self.ensemble.zero[row] < self.clear - CLOUDY_MAG else Flag(0)
+        unsteady = Flag.UNSTEADY if self.ensemble.steady_p[row] < _UNSTEADY_P else Flag(0)
+        return self.flags | clouds | unsteady
 
 
-def _result(target: Source, frame: MeasuredFrame, measured: Mapping[str, Measurement],
-            stars: Sequence[_Star], ensemble: Ensemble, row: int, flag: Flag,
-            telescope: Telescope | None, colours: Colours) -> ResultValue:
-    facts = frame.facts
-    uses = tuple(_use(star, measured.get(star.name), ensemble, row, column)
-                 for column, star in enumerate(stars) if star.name in measured)
+def _result(series: _Series, row: int, frame: MeasuredFrame,
+            measurements: Mapping[str, Measurement]) -> ResultValue:
+    """The target's result on the frame of a row; ``measurements``: of that, by source."""
+    facts, target, telescope, ensemble = (
+        frame.facts, series.target, series.telescope, series.ensemble)
+    uses = tuple(_use(star, measurements[star.name], ensemble, row, column)
+                 for column, star in enumerate(series.stars) if star.name in measurements)
     count = sum(not use.why_not for use in uses)
     zero, random = float(ensemble.zero[row]), float(ensemble.random_err[row])
-    common = math.hypot(ensemble.common_err, _FIELD_ERROR)
+    common, flag = math.hypot(ensemble.common_err, _FIELD_ERROR), series.flags_of(row)
     if count == 0:
         zero, random, common, flag = NAN, NAN, NAN, Flag.NO_CALIBRATORS
     elif count == 1:
@@ -134,7 +152,7 @@ def _result(target: Source, frame: MeasuredFrame, measured: Mapping[str, Measure
         fwhm_arcsec=frame.fwhm_arcsec, airmass=mass, flags=int(m.flags | flag | frame.flags),
         calibrators=uses, aperture_arcsec=round(frame.aperture_arcsec, 4))
     result = with_psf_magnitude(result, psf, chosen=parted, random_err=random)
-    result = with_flux_density(with_colours(_with_limit(result, m), colours), target, m)
+    result = with_flux_density(with_colours(_with_limit(result, m), series.colours), target, m)
     return result if facts.mode == "polarimetry" else without_host(result, target, frame)
 
 
@@ -146,10 +164,8 @@ def _with_limit(result: ResultValue, m: Measurement) -> ResultValue:
                    mag_limit=result.zero_point - 2.5 * math.log10(DETECTED * m.flux_err))
 
 
-def _use(star: _Star, m: Measurement | None, ensemble: Ensemble, row: int,
-         column: int) -> CalibratorUse:
+def _use(star: _Star, m: Measurement, ensemble: Ensemble, row: int, column: int) -> CalibratorUse:
     """A calibrator's part in the zero point of a frame, and how far its own is from that."""
-    assert m is not None
     own = star.mag - m.mag_inst
     off = own - float(ensemble.zero[row])
     why = _why_not(m)

@@ -69,8 +69,8 @@ def colours_of(target: Source, stars: Sequence[Source], band: str, jd: float,
                    err=abs(term.term) * np.where(known, errors, spread), common_err=common)
 
 
-def with_seen_term(colours: Colours, target: Source, stars: Sequence[Source],
-                   ensemble: Ensemble) -> Colours:
+def with_measured_term(colours: Colours, target: Source, stars: Sequence[Source],
+                       ensemble: Ensemble) -> Colours:
     """The same with the colour term that the series' own calibrators show, if no other is known.
 
     It is applied to nothing, since so few stars may be wrong about it, but what it may do to the
@@ -90,10 +90,10 @@ def with_seen_term(colours: Colours, target: Source, stars: Sequence[Source],
             continue
         is_known = math.isfinite(own)
         away = abs(own - float(np.nanmedian(each))) if is_known else spread_of(name)
-        found = slope(ensemble.offsets, ensemble.offset_errs, each)
-        if found is not None:
+        measured = slope(ensemble.offsets, ensemble.offset_errs, each)
+        if measured is not None:
             return replace(colours, common_err=max(
-                colours.common_err, away * _plausible(found.term, found.err)))
+                colours.common_err, away * _plausible(measured.term, measured.err)))
         (known if is_known else unknown).append(away)
     away = [*known, *unknown, spread_of(names[0] if names else "")][0]
     return replace(colours, common_err=max(colours.common_err, _TERM * away))

@@ -7,12 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from iop4d.config.site import Polarimetry
-from iop4d.instruments.base import Instrument
 from iop4d.model.flags import Flag
 from iop4d.model.polarimeter import Analyser, different
 from iop4d.model.result import ResultValue
 from iop4d.model.units import MAG_PER_RELATIVE_FLUX
+from iop4d.reduction.group_target import GroupTarget
 from iop4d.reduction.groups import Positions, source_ensemble
 from iop4d.reduction.methods import WITHOUT_DUST
 from iop4d.science.stokes import Stokes
@@ -22,22 +21,20 @@ _ALONE = 0.999  # of a fit's value at a position that the position alone decides
 _STEADY = 0.004  # part of a flux by which flat fields and centres let two stars differ
 
 
-def flags_of_fit(stokes: Stokes, target: str, positions: Positions,
-                 instrument: Instrument) -> Flag:
+def flags_of_fit(stokes: Stokes, group: GroupTarget) -> Flag:
     """What the method that is reported says of a target in a group: its fit, and whether it lacks
     positions; one that was taken twice counts once.
     """
-    assert instrument.polarimeter is not None
     flags = Flag(0)
     method = stokes.method.removesuffix(WITHOUT_DUST)
-    angles = _used(method, positions, target)
-    if different(angles, instrument.polarimeter.turn_deg) < len(instrument.polarimeter.angles_deg):
+    angles = _used(method, group.positions, group.name)
+    if different(angles, group.polarimeter.turn_deg) < len(group.polarimeter.angles_deg):
         flags |= Flag.MISSING_ANGLES
     if method in ("ordinary", "extraordinary"):
         flags |= Flag.ONE_BEAM
     if method == "plain":
         flags |= Flag.FEW_FIELD_STARS
-    unchecked = bool(flags & Flag.MISSING_ANGLES) and _is_unchecked(method, angles, instrument)
+    unchecked = bool(flags & Flag.MISSING_ANGLES) and _is_unchecked(method, angles, group.analyser)
     if unchecked or stokes.chi2 > _POOR_CHI2 * stokes.dof + 5.0:
         flags |= Flag.POOR_FIT
     return flags
@@ -51,12 +48,11 @@ def _used(method: str, positions: Positions, target: str) -> list[float]:
     return [float(angle) for angle in positions.angles_deg[good]]
 
 
-def _is_unchecked(method: str, angles_deg: list[float], instrument: Instrument) -> bool:
+def _is_unchecked(method: str, angles_deg: list[float], analyser: Analyser) -> bool:
     """Whether the fit follows one of its positions exactly: no other one shows the same, so that it
     would show no hit in it and no cloud before it.
     """
-    assert instrument.polarimeter is not None
-    plate = instrument.polarimeter.analyser is Analyser.HALF_WAVE_PLATE
+    plate = analyser is Analyser.HALF_WAVE_PLATE
     phase = np.radians((4.0 if plate else 2.0) * np.array(angles_deg))
     basis = np.stack([np.cos(phase), np.sin(phase)], axis=1)
     if method not in ("fit", "sum", "analysers"):  # a mean flux, or a ratio of the beams, besides
@@ -80,22 +76,22 @@ def with_crowded(result: ResultValue, confusion: float) -> ResultValue:
     return replace(result, flags=flags | (int(Flag.CROWDED) if crowded else 0))
 
 
-def flags_of_sum(target: str, positions: Positions, instrument: Instrument,
-                 settings: Polarimetry) -> Flag:
+def flags_of_sum(group: GroupTarget) -> Flag:
     """POOR_FIT where all light of two beams changes between the positions as no polarisation does.
 
     Hits on two of four positions may fit a polarisation, but the sum of the images shows them
     against the other stars, where there are any. A target may vary by ``variability``.
     """
-    others = None if instrument.beams is None else source_ensemble(positions, target)
+    positions = group.positions
+    others = None if group.instrument.beams is None else source_ensemble(positions, group.name)
     if others is None:
         return Flag(0)
-    seen, relative = positions.beam(target), others.relative
+    beam, relative = positions.beam(group.name), others.relative
     scatter = math.hypot(others.err, others.extra, _STEADY)
-    drift = np.abs(positions.hours) * settings.variability / MAG_PER_RELATIVE_FLUX
-    good = seen.good & np.isfinite(relative)
-    flux = seen.flux[good] / relative[good]
-    err = np.sqrt((seen.err[good] / relative[good]) ** 2
+    drift = np.abs(positions.hours) * group.settings.variability / MAG_PER_RELATIVE_FLUX
+    good = beam.good & np.isfinite(relative)
+    flux = beam.flux[good] / relative[good]
+    err = np.sqrt((beam.err[good] / relative[good]) ** 2
                   + (scatter**2 + drift[good] ** 2) * flux**2)
     if flux.size < 2:
         return Flag(0)

@@ -45,7 +45,7 @@ class Positions:
 
     def of(self, source: str, beam: str = "") -> list[Measurement | None]:
         """The measurement of a source's beam on each frame."""
-        return [found.get((source, beam)) for found in self.by_source]
+        return [measurements.get((source, beam)) for measurements in self.by_source]
 
     def beam(self, source: str, beam: str = "", *, alone: bool = True,
              shared: bool = False) -> Beam:
@@ -62,9 +62,9 @@ class Positions:
 
     def clean(self, source: str, beam: str = "") -> list[Measurement | None]:
         """The measurements that are of use; where none is clean all, with their flags."""
-        found = self.of(source, beam)
-        clean = [m if m is not None and not m.flags & UNUSABLE else None for m in found]
-        return clean if any(m is not None for m in clean) else found
+        images = self.of(source, beam)
+        clean = [m if m is not None and not m.flags & UNUSABLE else None for m in images]
+        return clean if any(m is not None for m in clean) else images
 
     def usable(self, source: str) -> int:
         """At how many positions the source is measured, in either beam or both."""
@@ -85,9 +85,9 @@ class Positions:
 
         The same stars lie about the source at all positions.
         """
-        found = [m for m in self.of(source, beam) if m is not None and np.isfinite(m.flux)]
-        err = float(np.mean([m.confusion_err for m in found])) if found else 0.0
-        return err / max(float(np.mean([m.flux for m in found])), err) if err > 0.0 else 0.0
+        images = [m for m in self.of(source, beam) if m is not None and np.isfinite(m.flux)]
+        err = float(np.mean([m.confusion_err for m in images])) if images else 0.0
+        return err / max(float(np.mean([m.flux for m in images])), err) if err > 0.0 else 0.0
 
 
 def own_error(m: Measurement, *, shared: bool = False) -> float:
@@ -128,15 +128,15 @@ def field_ensemble(positions: Positions, *, q0: float, u0: float) -> Transparenc
     for k, stars in enumerate(lists):
         distance, index = cKDTree(_plane(stars, base)).query(
             _plane(base, base), distance_upper_bound=_SAME_STAR_ARCSEC)
-        seen = np.isfinite(distance)
-        flux[k, seen], err[k, seen] = stars[index[seen], 2], stars[index[seen], 3]
+        matched = np.isfinite(distance)
+        flux[k, matched], err[k, matched] = stars[index[matched], 2], stars[index[matched], 3]
     err = np.hypot(err, positions.scintillation[:, None] * flux)
     return normalise(positions.angles_deg, flux, err, harmonic=2, q0=q0, u0=u0)
 
 
 def source_ensemble(positions: Positions, besides: str) -> Transparency | None:
     """The transparency from the other sources, all light of each: two beams have no modulation."""
-    names = sorted({source for found in positions.by_source for source, beam in found
+    names = sorted({source for measurements in positions.by_source for source, beam in measurements
                     if not beam and source != besides})
     beams = [positions.beam(name) for name in names]
     if not beams:

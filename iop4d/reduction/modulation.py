@@ -16,16 +16,12 @@ from iop4d.model.messages import MeasuredFrame
 from iop4d.model.polarimeter import Analyser
 from iop4d.model.source import Source
 from iop4d.reduction.apertures import in_one_aperture
-from iop4d.reduction.groups import Positions, field_ensemble, positions_of
+from iop4d.reduction.group_constants import constants_of
+from iop4d.reduction.group_target import group_target
+from iop4d.reduction.groups import Positions, positions_of
 from iop4d.reduction.host import aperture_of
-from iop4d.reduction.methods import (
-    WITHOUT_DUST,
-    catalogued,
-    field_polarisation,
-    seen_by_methods,
-    transparency,
-)
-from iop4d.reduction.polarise import constants_of
+from iop4d.reduction.interstellar import catalogued, transparency
+from iop4d.reduction.methods import WITHOUT_DUST, raw_by_method
 from iop4d.science.polarimetry import modulation, normalised_difference
 
 Floats = NDArray[np.float64]
@@ -78,13 +74,11 @@ def modulation_of(frames: Sequence[MeasuredFrame], source: Source, *, instrument
         raise StageError("plot", f"{instrument.name} has no polarimeter")
     positions = positions_of(in_one_aperture(frames, aperture_of(source)), instrument.telescope)
     constants, _ = constants_of(positions, instrument)
-    ensemble = field_ensemble(positions, q0=constants.q0, u0=constants.u0) \
-        if polarimeter.analyser is Analyser.POLARISER else None
-    field = field_polarisation(source, positions.angles_deg, ensemble, settings, constants)
-    found = {name: seen for name, seen in seen_by_methods(
-        source, positions, polarimeter.analyser, ensemble, field, settings, constants,
-        instrument.analysers).items()
-        if not name.endswith(WITHOUT_DUST) or name == reported}
+    group = group_target(source, positions, instrument=instrument, constants=constants,
+                         settings=settings)
+    ensemble, field = group.ensemble, group.field
+    raw = {name: one.stokes for name, one in raw_by_method(group).items()
+           if not name.endswith(WITHOUT_DUST) or name == reported}
     harmonic = 4 if polarimeter.analyser is Analyser.HALF_WAVE_PLATE else 2
     dust = catalogued(source, constants) if reported.endswith(WITHOUT_DUST) else None
     relative = np.ones(positions.angles_deg.size)
@@ -92,13 +86,13 @@ def modulation_of(frames: Sequence[MeasuredFrame], source: Source, *, instrument
         alone = reported.endswith(WITHOUT_DUST) and dust is None  # what the stars share is left out
         relative = ensemble.relative if alone else transparency(
             positions.angles_deg, ensemble, field)
-    value, err = _seen(source.name, positions, polarimeter.analyser, relative)
+    value, err = _measured(source.name, positions, polarimeter.analyser, relative)
     if dust is not None:
         value = value - modulation(dust, positions.angles_deg, harmonic=harmonic)
     fine = np.linspace(positions.angles_deg.min() - _BEYOND, positions.angles_deg.max() + _BEYOND,
                        _FINE)
     curves = []
-    for name, (stokes, _) in sorted(found.items()):
+    for name, stokes in sorted(raw.items()):
         k = stokes.k if math.isfinite(stokes.k) else 0.0
         curve, at = (_with_ratio(modulation(stokes, angles, harmonic=harmonic), k)
                      for angles in (fine, positions.angles_deg))
@@ -108,8 +102,8 @@ def modulation_of(frames: Sequence[MeasuredFrame], source: Source, *, instrument
                       frames=tuple(frame.id for frame in positions.frames))
 
 
-def _seen(source: str, positions: Positions, analyser: Analyser,
-          relative: Floats) -> tuple[Floats, Floats]:
+def _measured(source: str, positions: Positions, analyser: Analyser,
+              relative: Floats) -> tuple[Floats, Floats]:
     """What is measured of a source at each position, and its error: a part of the mean flux.
 
     ``relative``: (K,) the transparency.

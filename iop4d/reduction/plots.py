@@ -213,33 +213,34 @@ def plot_modulation(frames: Sequence[MeasuredFrame], source: Source, *, instrume
     """PNG, 800 x 500 px: the measured modulation with errors, every fit, and what is left."""
     from matplotlib.figure import Figure  # a second to import
 
-    seen = modulation_of(frames, source, instrument=instrument, settings=settings,
-                         reported=reported)
+    modulation = modulation_of(frames, source, instrument=instrument, settings=settings,
+                               reported=reported)
+    angles = modulation.angles_deg
     figure = Figure(figsize=(8.0, 5.0), dpi=100, layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-    upper.errorbar(seen.angles_deg, 100 * seen.value, 100 * seen.err, fmt="ko", markersize=4,
+    upper.errorbar(angles, 100 * modulation.value, 100 * modulation.err, fmt="ko", markersize=4,
                    zorder=5)
-    for curve in seen.curves:
+    for curve in modulation.curves:
         name, chosen = curve.method, curve.method == reported
         upper.plot(curve.points[:, 0], 100 * curve.points[:, 1],
                    color=_COLOURS[name.removesuffix(WITHOUT_DUST)], lw=2.0 if chosen else 0.8,
                    label=f"{name}{', reported' if chosen else ''}")
         if chosen:
-            lower.errorbar(seen.angles_deg, 100 * (seen.value - curve.at), 100 * seen.err,
+            lower.errorbar(angles, 100 * (modulation.value - curve.at), 100 * modulation.err,
                            fmt="ko", markersize=4)
     _dress(upper, lower, f"{source.name}, {instrument.name}, {frames[0].facts.band}, "
-                         f"{frames[0].facts.night}", seen)
+                         f"{frames[0].facts.night}", modulation)
     out = BytesIO()
     figure.savefig(out, format="png")
     return out.getvalue()
 
 
-def _dress(upper: Axes, lower: Axes, title: str, seen: Modulation) -> None:
+def _dress(upper: Axes, lower: Axes, title: str, modulation: Modulation) -> None:
     upper.set_title(title, loc="left", fontsize=10)
-    upper.set_ylabel(f"{seen.quantity}  [%]")
+    upper.set_ylabel(f"{modulation.quantity}  [%]")
     upper.legend(fontsize=8, ncols=4, loc="lower right", bbox_to_anchor=(1.0, 1.0), frameon=False)
     lower.axhline(0.0, color="#888888", lw=0.8)
     lower.set_ylabel("left over [%]")
-    lower.set_xlabel(f"{seen.analyser} [deg]")
+    lower.set_xlabel(f"{modulation.analyser} [deg]")
     for axes in (upper, lower):
         axes.grid(alpha=0.25)

@@ -99,13 +99,13 @@ def shared_by_field(angles_deg: Floats, ensemble: Transparency, prior: Prior, *,
     weight = np.exp(logs - logs.max())
     weight /= weight.sum()
     moved = weight @ move
-    seen = np.tensordot(weight, gain @ slopes, 1)  # by how much the posterior follows the truth
-    left = np.eye(2) - seen
+    followed = np.tensordot(weight, gain @ slopes, 1)  # how much the posterior follows the truth
+    left = np.eye(2) - followed
     total = prior.err**2 * left + (weight * (move - moved).T) @ (move - moved)
-    common = prior.err**2 * left @ left.T + seen @ np.diag(zero**2) @ seen.T
+    common = prior.err**2 * left @ left.T + followed @ np.diag(zero**2) @ followed.T
     own_part = np.maximum(np.diag(total - common), 0.0)
     return Shared(q=float(mean[0] + moved[0]), u=float(mean[1] + moved[1]),
-                  covariance=np.diag(own_part), common=common, followed=seen)
+                  covariance=np.diag(own_part), common=common, followed=followed)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,7 +134,7 @@ class FieldMean:
     groups: int
 
 
-def seen_of_field(angles_deg: Floats, ensemble: Transparency) -> tuple[float, float]:
+def raw_of_field(angles_deg: Floats, ensemble: Transparency) -> tuple[float, float]:
     """q and u that the stars of a group share, as the instrument sees them, q0 and u0 subtracted.
 
     By a fit to the relative transparency (K,): its own changes are in them.

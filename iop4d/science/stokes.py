@@ -106,14 +106,15 @@ def rotated(stokes: Stokes, angle_deg: float) -> Stokes:
 
 
 def corrected(stokes: Stokes, constants: InstrumentalPolarisation, *,
-              measured: bool = False) -> Stokes:
+              zero_measured: bool = False) -> Stokes:
     """On the sky: the instrument's q0 and u0 subtracted, then its zero angle added to chi.
 
-    ``measured``: field stars have shown what differs from q0 and u0, whose errors then do not
+    ``zero_measured``: field stars have shown what differs from q0 and u0, whose errors then do not
     count. Escudero Pedrosa et al. 2024, AJ 168, 84, equations 5 and 6 (the first term of the
     printed one for u' is misprinted).
     """
-    extra = np.zeros((2, 2)) if measured else np.diag([constants.q0_err**2, constants.u0_err**2])
+    zero = np.diag([constants.q0_err**2, constants.u0_err**2])
+    extra = np.zeros((2, 2)) if zero_measured else zero
     bare = replace(stokes, q=stokes.q - constants.q0, u=stokes.u - constants.u0,
                    common=stokes.common + extra)
     turned = rotated(bare, constants.angle_deg)

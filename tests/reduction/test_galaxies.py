@@ -9,14 +9,15 @@ import pytest
 
 from iop4d.config.site import Polarimetry
 from iop4d.model.messages import MeasuredFrame
-from iop4d.model.polarimeter import Analyser, InstrumentalPolarisation
+from iop4d.model.polarimeter import InstrumentalPolarisation
 from iop4d.model.result import ResultValue
 from iop4d.reduction import host
 from iop4d.reduction.apertures import in_one_aperture
 from iop4d.reduction.calibrate import calibrate
-from iop4d.reduction.groups import field_ensemble, positions_of
+from iop4d.reduction.group_target import group_target
+from iop4d.reduction.groups import positions_of
 from iop4d.reduction.host import HOST_APERTURE
-from iop4d.reduction.methods import field_polarisation, seen_by_methods
+from iop4d.reduction.methods import raw_by_method
 from iop4d.reduction.polarise import polarise
 from iop4d.science.flux import flux_mjy
 from tests.reduction import galaxies
@@ -30,16 +31,13 @@ def polarisation(seeing: tuple[float, ...], *, common: bool) -> float:
     frames: tuple[MeasuredFrame, ...] = tuple(
         galaxies.measured(fwhm, angle=angle, id_=k, scale=1.0 - 0.05 * k)
         for k, (fwhm, angle) in enumerate(zip(seeing, ANGLES, strict=True)))
-    positions = positions_of(in_one_aperture(frames) if common else frames,
-                             instrument("AndorT90").telescope)
-    ensemble = field_ensemble(positions, q0=0.0, u0=0.0)
+    camera = instrument("AndorT90")
+    positions = positions_of(in_one_aperture(frames) if common else frames, camera.telescope)
     nothing = InstrumentalPolarisation(
         q0=0.0, q0_err=0.0, u0=0.0, u0_err=0.0, angle_deg=0.0, angle_err_deg=0.0)
-    field = field_polarisation(galaxies.GALAXY, positions.angles_deg, ensemble, Polarimetry(),
-                               nothing)
-    found = seen_by_methods(galaxies.GALAXY, positions, Analyser.POLARISER, ensemble, field,
-                            Polarimetry(), nothing)
-    stokes = found["ensemble-isp"][0]
+    group = group_target(galaxies.GALAXY, positions, instrument=camera, constants=nothing,
+                         settings=Polarimetry())
+    stokes = raw_by_method(group)["ensemble-isp"].stokes
     return float(np.hypot(stokes.q, stokes.u))
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from iop4d.model.errors import StageError
 from iop4d.model.flags import Flag
-from iop4d.reduction.polarise import group_of_field, polarise
+from iop4d.reduction.interstellar import group_of_field
+from iop4d.reduction.polarise import polarise
 from tests.reduction.polarimetry_groups import (
     CATALOGUE,
     CHI,

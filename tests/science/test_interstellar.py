@@ -16,8 +16,8 @@ from iop4d.science.interstellar import (
     by_dust,
     combined,
     mean_of_groups,
+    raw_of_field,
     reddening,
-    seen_of_field,
     shared_by_field,
 )
 from iop4d.science.polarimetry import Beam, single_beam
@@ -103,7 +103,7 @@ def test_over_many_groups_the_field_shows_its_polarisation_within_the_error() ->
         for n in range(16):
             clear = 1 + (0.2 if n == 3 else 0.02) * rng.standard_normal(4)
             relative = clear * (1 + 0.01 * WAVE[0])
-            q, u = seen_of_field(ANGLES, ensemble(relative / relative.mean()))
+            q, u = raw_of_field(ANGLES, ensemble(relative / relative.mean()))
             groups.append(GroupOfField(q=q, u=u, q0_err=0.001, u0_err=0.001,
                                        angle_err_deg=0.0))
         mean = mean_of_groups(groups)

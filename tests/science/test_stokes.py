@@ -68,7 +68,7 @@ def test_the_instrument_is_subtracted_first_and_then_turned() -> None:
 def test_errors_of_constants_that_field_stars_told_do_not_count() -> None:
     constants = InstrumentalPolarisation(q0=0.05, q0_err=0.01, u0=0.0, u0_err=0.01,
                                          angle_deg=10.0, angle_err_deg=0.0)
-    sky = corrected(stokes(0.15, 0.0), constants, measured=True)
+    sky = corrected(stokes(0.15, 0.0), constants, zero_measured=True)
     assert (sky.p, sky.chi_deg, sky.p_err) == pytest.approx((0.1, 10.0, 0.001))
     assert (sky.q0_err, sky.u0_err) == (0.0, 0.0)
 
