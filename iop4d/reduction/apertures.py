@@ -134,11 +134,11 @@ def with_flux(m: Measurement, flux: float, err: float) -> Measurement:
     flags = m.flags & ~int(Flag.LOW_SNR | Flag.NOT_DETECTED)
     flags |= int(Flag.LOW_SNR) if not snr > LOW_SNR else 0
     flags |= int(Flag.NOT_DETECTED) if snr < DETECTED else 0
-    seen = flux > 0 and not flags & Flag.NOT_DETECTED
+    detected = flux > 0 and not flags & Flag.NOT_DETECTED
     return replace(
         m, flux=flux, flux_err=err, snr=snr, flags=flags,
-        mag_inst=-2.5 * math.log10(flux) if seen else NAN,
-        mag_inst_err=MAG_PER_RELATIVE_FLUX * err / flux if seen else NAN)
+        mag_inst=-2.5 * math.log10(flux) if detected else NAN,
+        mag_inst_err=MAG_PER_RELATIVE_FLUX * err / flux if detected else NAN)
 
 
 def _star_inside(star: FieldStar, radius: float) -> FieldStar | None:

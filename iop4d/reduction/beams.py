@@ -29,7 +29,7 @@ class TwoBeams:
     extraordinary_of: Callable[[Detections], Detections]
 
 
-def match_beams(found: Detections, facts: FrameFacts, instrument: Instrument) -> TwoBeams:
+def match_beams(detections: Detections, facts: FrameFacts, instrument: Instrument) -> TwoBeams:
     """Pair the detections of a frame at the instrument's offset, or at the one they show.
 
     An instrument without a known offset, or whose known one no longer fits, gives itself away by
@@ -38,15 +38,16 @@ def match_beams(found: Detections, facts: FrameFacts, instrument: Instrument) ->
     beams = instrument.beams_of(facts)
     assert beams is not None
     offset, tolerance = beams.at(facts.binning)
-    pairs = find_pairs(found.x, found.y, found.flux, offset=offset, tolerance=tolerance,
-                       cut=_cut(found, facts.shape))
-    few = len(pairs) < _FEWEST or (len(pairs) < _PART * len(found) and is_chance(
-        found.x, found.y, found.flux, pairs, tolerance=tolerance))
-    if few and len(found) >= 2 * _FEWEST:
+    x, y, flux = detections.x, detections.y, detections.flux
+    pairs = find_pairs(x, y, flux, offset=offset, tolerance=tolerance,
+                       cut=_cut(detections, facts.shape))
+    few = len(pairs) < _FEWEST or (len(pairs) < _PART * len(detections) and is_chance(
+        x, y, flux, pairs, tolerance=tolerance))
+    if few and len(detections) >= 2 * _FEWEST:
         longest = _LONGEST_ARCSEC / instrument.pixel_arcsec(facts.binning)
-        seen = find_offset(found.x, found.y, found.flux, longest=longest, near=offset)
-        if seen is not None:
-            other = find_pairs(found.x, found.y, found.flux, offset=seen, tolerance=(3.0, 3.0))
+        shown = find_offset(x, y, flux, longest=longest, near=offset)
+        if shown is not None:
+            other = find_pairs(x, y, flux, offset=shown, tolerance=(3.0, 3.0))
             pairs = other if len(other) > len(pairs) else pairs
 
     def extraordinary_of(some: Detections) -> Detections:
@@ -56,21 +57,22 @@ def match_beams(found: Detections, facts: FrameFacts, instrument: Instrument) ->
     return TwoBeams(pairs=pairs, extraordinary_of=extraordinary_of)
 
 
-def _cut(found: Detections, shape: tuple[int, int]) -> NDArray[np.bool_]:
+def _cut(detections: Detections, shape: tuple[int, int]) -> NDArray[np.bool_]:
     """Which detections the edge of the frame cuts."""
     ny, nx = shape
-    return np.asarray((found.x < _CUT_PX) | (found.x > nx - 1 - _CUT_PX)
-                      | (found.y < _CUT_PX) | (found.y > ny - 1 - _CUT_PX))
+    x, y = detections.x, detections.y
+    return np.asarray((x < _CUT_PX) | (x > nx - 1 - _CUT_PX)
+                      | (y < _CUT_PX) | (y > ny - 1 - _CUT_PX))
 
 
-def refuse_second_images(found: Detections, facts: FrameFacts, instrument: Instrument) -> None:
+def refuse_second_images(detections: Detections, facts: FrameFacts, instrument: Instrument) -> None:
     """Raise StageError where every star of a frame has two images and its camera, described in the
     site file, is said to make one: only one of them would be measured.
     """
     if not instrument.identity:
         return  # a shipped instrument's frames are known
     longest = _LONGEST_ARCSEC / instrument.pixel_arcsec(facts.binning)
-    offset = second_image(found.x, found.y, found.flux, longest=longest)
+    offset = second_image(detections.x, detections.y, detections.flux, longest=longest)
     if offset is None:
         return
     dx, dy = (facts.binning * step for step in offset)

@@ -31,13 +31,13 @@ def look_at(path: Path) -> Seen:
     file = open_fits(path)
     comments = parse_comments(bytes(file.data[:min(file.image.start, _HEADERS)]))
     raw = _plain(file)
-    found = _detections(raw) if raw else None
+    detections = _detections(raw) if raw else None
     return Seen(path=path, header=file.header, comments=comments,
                 clipped_adu=clipped_level(raw) if raw else None,
                 middle=_middle(raw) if raw else None,
-                stars=None if raw is None else 0 if found is None else len(found.x),
-                second_image_px=None if found is None else second_image(
-                    found.x, found.y, found.flux, longest=_LONGEST_PX))
+                stars=None if raw is None else 0 if detections is None else len(detections.x),
+                second_image_px=None if detections is None else second_image(
+                    detections.x, detections.y, detections.flux, longest=_LONGEST_PX))
 
 
 def _plain(file: FitsFile) -> RawImage | None:

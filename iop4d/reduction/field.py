@@ -115,13 +115,13 @@ class _Fitted:
 
     refined: Refined
     match: Match
-    found: Detections
+    detections: Detections
 
     def matched(self) -> tuple[tuple[float, float, float, float], ...]:
         """The brightest stars of the fit: x, y, and what is left in x and y, in pixels."""
         order = np.sort(self.refined.detection)[:_KEPT_STARS]  # detections are brightest first
         star = self.refined.star[np.argsort(self.refined.detection)[:_KEPT_STARS]]
-        x, y = self.found.x[order], self.found.y[order]
+        x, y = self.detections.x[order], self.detections.y[order]
         i, j = self.refined.wcs.to_pixel(self.match.ra[star], self.match.dec[star])
         return tuple((round(float(a), 1), round(float(b), 1), round(float(a - c), 3),
                       round(float(b - d), 3)) for a, b, c, d in zip(x, y, i, j, strict=True))
@@ -147,12 +147,12 @@ def _refined(found: Found, search: Search) -> _Fitted:
     return refined
 
 
-def _fit(match: Match, found: Detections, search: Search) -> _Fitted:
-    noise = np.hypot(0.03, replace(search.stars, detections=found).centroid_noise)
-    noise[found.saturated] = 0.5
-    refined = refine(match.wcs, x=found.x, y=found.y, noise=noise, ra=match.ra, dec=match.dec,
-                     shape=search.facts.shape, fwhm=search.stars.psf.fwhm)
-    return _Fitted(refined=refined, match=match, found=found)
+def _fit(match: Match, detections: Detections, search: Search) -> _Fitted:
+    noise = np.hypot(0.03, replace(search.stars, detections=detections).centroid_noise)
+    noise[detections.saturated] = 0.5
+    refined = refine(match.wcs, x=detections.x, y=detections.y, noise=noise, ra=match.ra,
+                     dec=match.dec, shape=search.facts.shape, fwhm=search.stars.psf.fwhm)
+    return _Fitted(refined=refined, match=match, detections=detections)
 
 
 def quality(refined: Refined, fwhm: float) -> Flag:

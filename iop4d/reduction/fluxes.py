@@ -52,8 +52,8 @@ def with_mean_flux(mean: ResultValue, each: Sequence[ResultValue], target: Sourc
     mean = with_flux_density(mean, target)
     if all(math.isfinite(r.mag) for r in each):
         return mean
-    found = mean_flux(each, shared=light_error(each, forced))
-    flux, err = (NAN, NAN) if found is None else (found.flux, found.err)
+    weighted = mean_flux(each, shared=light_error(each, forced))
+    flux, err = (NAN, NAN) if weighted is None else (weighted.flux, weighted.err)
     alone = int(Flag.NOT_DETECTED | Flag.UPPER_LIMIT)
     if not flux >= DETECTED * err:
         return replace(mean, flux_mjy=flux, flux_mjy_err=err, mag=NAN, mag_err=NAN,

@@ -123,18 +123,18 @@ class Measured:
 def reduce_frame(request: ReduceRequest, tools: Tools, stages: Stages) -> Reduced:
     """Reduce a science frame; raises FrameError, or StageError naming the step that failed."""
     pixels = calibrate_frame(request, tools, stages, store=True)
-    found = detect_stars(pixels.frame, pixels.masters, request, tools, stages)
-    field = solve_field(pixels.frame, found, request, tools, stages)
-    measured = measure_frame(pixels.frame, found.stars, field, request, tools, stages)
+    detected = detect_stars(pixels.frame, pixels.masters, request, tools, stages)
+    field = solve_field(pixels.frame, detected, request, tools, stages)
+    measured = measure_frame(pixels.frame, detected.stars, field, request, tools, stages)
     with stages("results"):
-        reduced = _reduced(request, tools, pixels, found, field, measured)
+        reduced = _reduced(request, tools, pixels, detected, field, measured)
     if request.reduced_path and pixels.stored is not None:
         with stages("product"):
             write_reduced(request.reduced_path, pixels.stored, reduced, request,
                           headers=pixels.headers)
     if request.preview_path:
         with stages("preview"):
-            write_preview(request.preview_path, pixels.frame.image, sigma=found.stars.sky.sigma,
+            write_preview(request.preview_path, pixels.frame.image, sigma=detected.stars.sky.sigma,
                           radius=measured.aperture.outer,
                           marks=_marks(measured.sources, tools.catalogue))
     return replace(reduced, stages=dict(stages.seconds))
@@ -189,11 +189,11 @@ def detect_stars(frame: CalibratedImage, masters: MasterSet, request: ReduceRequ
     return Detected(stars=stars, beams=beams, doubtful=doubtful, dark=dark)
 
 
-def solve_field(frame: CalibratedImage, found: Detected, request: ReduceRequest, tools: Tools,
+def solve_field(frame: CalibratedImage, detected: Detected, request: ReduceRequest, tools: Tools,
                 stages: Stages) -> Field:
     """Find where a frame lies on the sky."""
     return find_field(Search(
-        frame=frame, stars=found.stars, beams=found.beams, facts=request.facts,
+        frame=frame, stars=detected.stars, beams=detected.beams, facts=request.facts,
         instrument=tools.instrument, catalogue=tools.catalogue, reference=request.reference,
         solver=tools.solver, settings=tools.site.astrometry), stages)
 
@@ -222,15 +222,15 @@ def _measure(frame: CalibratedImage, stars: Stars, field: Field, aperture: Apert
              request: ReduceRequest, tools: Tools) -> Measured:
     facts = request.facts
     frame, stars = without_cosmic_rays(frame, stars)
-    found, fluxes = stars.detections, total_fluxes(stars.detections, stars.psf)
+    detections, fluxes = stars.detections, total_fluxes(stars.detections, stars.psf)
     airmass = airmass_at(facts.jd_mid, field.wcs.ra0, field.wcs.dec0, tools.instrument.telescope)
     pixels = Pixels(image=frame.image, sigma=stars.sky.sigma, gain=tools.instrument.gain_e_adu,
-                   bad=frame.bad, saturated=frame.saturated, detections=found, fluxes=fluxes,
+                   bad=frame.bad, saturated=frame.saturated, detections=detections, fluxes=fluxes,
                    psf=stars.psf, sharp=stars.sharp, nonlinear=frame.nonlinear,
                    scintillation=_scintillation(facts, airmass, tools.instrument.telescope))
     if field.offset is not None:
         pixels = replace(pixels, hidden=hidden_images(
-            found.x, found.y, fluxes, offset=field.offset,
+            detections.x, detections.y, fluxes, offset=field.offset,
             reach=aperture.radius + 0.5 * stars.psf.fwhm))
     circles = circles_of(tools.catalogue, field, aperture, facts)
     sources = measure_sources(pixels, tools.catalogue, field, aperture, facts,
@@ -256,12 +256,12 @@ def _is_target(name: str, catalogue: Catalogue) -> bool:
 
 
 def _reduced(request: ReduceRequest, tools: Tools, pixels: Calibrated, detected: Detected,
-             field: Field, found: Measured) -> Reduced:
+             field: Field, measured: Measured) -> Reduced:
     """All that is known of a frame, and the results of a frame that stands for itself."""
     facts, telescope, stars = request.facts, tools.instrument.telescope, detected.stars
-    wcs, fwhm, aperture = field.refined.wcs, stars.psf.fwhm, found.aperture
+    wcs, fwhm, aperture = field.refined.wcs, stars.psf.fwhm, measured.aperture
     bjd = times.bjd_tdb(facts.jd_mid, wcs.ra0, wcs.dec0)
-    doubts = (*request.doubts, *time_doubts(facts, telescope, airmass=found.airmass,
+    doubts = (*request.doubts, *time_doubts(facts, telescope, airmass=measured.airmass,
                                             seen_at=request.seen_at))
     pixel_doubts, notes = _of_pixels(pixels, detected)
     flags = quality(field.refined, fwhm) | seeing_flag(fwhm, wcs.scale_arcsec)
@@ -271,13 +271,13 @@ def _reduced(request: ReduceRequest, tools: Tools, pixels: Calibrated, detected:
         flags |= Flag.PIXELS_DOUBTFUL
     if not tools.instrument.gain_known:
         flags |= Flag.GAIN_ASSUMED
-    measured = MeasuredFrame(
-        id=0, facts=facts, measurements=found.sources, fwhm_arcsec=fwhm * wcs.scale_arcsec,
-        airmass=found.airmass, bjd_tdb=bjd, flags=int(flags),
+    measured_frame = MeasuredFrame(
+        id=0, facts=facts, measurements=measured.sources, fwhm_arcsec=fwhm * wcs.scale_arcsec,
+        airmass=measured.airmass, bjd_tdb=bjd, flags=int(flags),
         aperture_arcsec=aperture.radius * wcs.scale_arcsec, psf_beta=stars.psf.beta)
-    targets = targets_of(measured, tools.catalogue)
+    targets = targets_of(measured_frame, tools.catalogue)
     results = () if facts.mode == "polarimetry" else tuple(
-        calibrate(target, [measured], catalogue=tools.catalogue, telescope=telescope,
+        calibrate(target, [measured_frame], catalogue=tools.catalogue, telescope=telescope,
                   system=tools.instrument.system)[0]
         for target in targets)
     whole = field.astrometry_from is AstrometryFrom.INDEX and not flags & Flag.POOR_WCS
@@ -287,10 +287,10 @@ def _reduced(request: ReduceRequest, tools: Tools, pixels: Calibrated, detected:
         wcs_rms_px=field.refined.rms_px, fwhm_px=fwhm, fwhm_arcsec=fwhm * wcs.scale_arcsec,
         sky=stars.sky.level, sky_sigma=stars.sky.sigma, aperture_px=aperture.radius,
         annulus_px=(aperture.inner, aperture.outer), psf_beta=stars.psf.beta,
-        airmass=found.airmass, bjd_tdb=bjd,
-        measurements=found.sources, results=results, frame_flags=measured.flags,
+        airmass=measured.airmass, bjd_tdb=bjd,
+        measurements=measured.sources, results=results, frame_flags=measured_frame.flags,
         target=_main_target(targets, facts, tools.catalogue, wcs),
-        field_stars=found.field_stars, stars=reference_stars(stars) if whole else (),
+        field_stars=measured.field_stars, stars=reference_stars(stars) if whole else (),
         astrometry_from=field.astrometry_from, solution=field.solution,
         warnings=(*doubts, *filter(None, (pixels.wrapped, *pixel_doubts, *notes)),
                   *_warnings(request, stars)))

@@ -81,17 +81,17 @@ def without_host(result: ResultValue, target: Source, frame: MeasuredFrame) -> R
     table = find_table((target.name, *target.other_names))
     if table is None or result.band != HOST_BAND or not math.isfinite(result.mag):
         return result
-    found = _host_of(table, frame, REFERENCE_FWHM)
-    if not math.isfinite(found.flux_mjy):
+    host = _host_of(table, frame, REFERENCE_FWHM)
+    if not math.isfinite(host.flux_mjy):
         return result
 
     def left(part: float, part_err: float) -> Corrected:
-        return corrected(result.mag, result.mag_err, part, part_err, found.flux_mjy)
+        return corrected(result.mag, result.mag_err, part, part_err, host.flux_mjy)
 
     nucleus, q = left(result.p_debiased, result.p_err), left(result.q, result.q_err)
     u = left(result.u, result.u_err)
-    flags = result.flags | (int(Flag.HOST_EXTRAPOLATED) if found.extrapolated else 0)
-    return replace(result, host_mjy=found.flux_mjy, host_mjy_err=found.flux_err_mjy,
+    flags = result.flags | (int(Flag.HOST_EXTRAPOLATED) if host.extrapolated else 0)
+    return replace(result, host_mjy=host.flux_mjy, host_mjy_err=host.flux_err_mjy,
                    mag_nucleus=nucleus.mag, mag_nucleus_err=nucleus.mag_err, p_nucleus=nucleus.p,
                    p_nucleus_err=nucleus.p_err, q_nucleus=q.p, q_nucleus_err=q.p_err,
                    u_nucleus=u.p, u_nucleus_err=u.p_err, flags=flags)

@@ -77,18 +77,19 @@ def measure_sources(pixels: Pixels, catalogue: Catalogue, field: Field, aperture
         placed = [place_source(pixels, source.name, x, y) for source, x, y in here]
         many = sum(source.kind is SourceKind.CALIBRATOR for source, _, _ in here) >= ENOUGH
         closely = [not (many and source.kind is SourceKind.CALIBRATOR) for source, _, _ in here]
-        seen = measure_places(
+        measured = measure_places(
             pixels, placed, aperture, exptime_s=facts.exptime_s, sky_level=sky_level,
             closely=closely, extended=[
                 find_table((source.name, *source.other_names)) is not None
                 for source, _, _ in here])
-        found = with_growth(pixels, placed, seen, circles, facts.exptime_s)
+        measurements = with_growth(pixels, placed, measured, circles, facts.exptime_s)
         by_profile = [
             not (close and pixels.empirical_psf.n_stars) and not (
                 m.flags & Flag.BAD_PIXELS and mask_flags(pixels, m.x, m.y, aperture.radius)
                 & Flag.BAD_PIXELS)
-            for m, close in zip(found, closely, strict=True)]
-        return {m.source: replace(m, beam=name) for m in without_false_alarms(found, by_profile)}
+            for m, close in zip(measurements, closely, strict=True)]
+        return {m.source: replace(m, beam=name)
+                for m in without_false_alarms(measurements, by_profile)}
 
     if field.ordinary is None:
         return tuple(beam(field.wcs, "").values())
@@ -98,12 +99,13 @@ def measure_sources(pixels: Pixels, catalogue: Catalogue, field: Field, aperture
     return (*both, *ordinary.values(), *extraordinary.values())
 
 
-def as_seen_elsewhere(found: tuple[Measurement, ...],
+def as_seen_elsewhere(measurements: tuple[Measurement, ...],
                       blended: Collection[str]) -> tuple[Measurement, ...]:
     """The measurements of a frame with too few stars to know its PSF: that a star is two was seen
-    on another frame of the field."""
+    on another frame of the field.
+    """
     return tuple(replace(m, flags=m.flags | int(Flag.BLENDED)) if m.source in blended else m
-                 for m in found)
+                 for m in measurements)
 
 
 def measure_field_stars(pixels: Pixels, stars: Stars, field: Field, aperture: Aperture,
@@ -113,19 +115,20 @@ def measure_field_stars(pixels: Pixels, stars: Stars, field: Field, aperture: Ap
 
     They show the transparency of a frame of one beam; the catalogue's calibrators are among them.
     """
-    found = stars.detections
-    good = np.flatnonzero(~found.saturated & ~found.edge & ~stars.sharp
-                          & (found.peak > _FIELD_SNR * stars.sky.sigma))[:2 * most]
+    detections = stars.detections
+    good = np.flatnonzero(~detections.saturated & ~detections.edge & ~stars.sharp
+                          & (detections.peak > _FIELD_SNR * stars.sky.sigma))[:2 * most]
+    x, y = detections.x, detections.y
     for m in besides:
-        good = good[np.hypot(found.x[good] - m.x, found.y[good] - m.y) >= aperture.radius]
+        good = good[np.hypot(x[good] - m.x, y[good] - m.y) >= aperture.radius]
     good = good[[not pixels.looks_double(i) for i in good.tolist()]] if good.size else good
-    own = measure_curves(pixels, found.x[good], found.y[good], good, np.array([aperture.radius]),
+    own = measure_curves(pixels, x[good], y[good], good, np.array([aperture.radius]),
                          (aperture.inner, aperture.outer))
     clean = np.flatnonzero((own.flags[:, 0] == 0) & (own.flux[:, 0] > 0))[:most]
     chosen = good[clean]
     if not chosen.size:
         return ()
-    x, y = found.x[chosen], found.y[chosen]
+    x, y = x[chosen], y[chosen]
     ra, dec = field.wcs.to_sky(x, y)
     curves = circles.measure(pixels, x.tolist(), y.tolist(), chosen.tolist())
     return tuple(FieldStar(
@@ -148,8 +151,8 @@ def _clean_points(curves: Curves, star: int, circles: Circles,
 def reference_stars(stars: Stars) -> tuple[tuple[float, float, float], ...]:
     """(x, y, flux) of a whole frame's stars, brightest first, rounded to a thousandth of a pixel.
     """
-    found = np.flatnonzero(~stars.sharp)[:_REFERENCE_STARS]
-    x, y, flux = (of[found].tolist() for of in (
+    real = np.flatnonzero(~stars.sharp)[:_REFERENCE_STARS]
+    x, y, flux = (of[real].tolist() for of in (
         stars.detections.x, stars.detections.y, stars.detections.flux))
     return tuple((round(a, 3), round(b, 3), round(f, 1))
                  for a, b, f in zip(x, y, flux, strict=True))
@@ -184,7 +187,7 @@ def place_source(frame: Pixels, name: str, x: float, y: float) -> Place:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seen:
+class MeasuredSource:
     """A source measured; ``unseen``: the error that hits too small to be found leave, ADU/s."""
 
     measurement: Measurement
@@ -192,7 +195,7 @@ class Seen:
 
 
 def measure_source(frame: Pixels, place: Place, aperture: Aperture, *, exptime_s: float,
-                   sky_level: float) -> Seen:
+                   sky_level: float) -> MeasuredSource:
     """Measure one source at its place, whether a star was found there or not."""
     return measure_places(frame, [place], aperture, exptime_s=exptime_s, sky_level=sky_level,
                           closely=[True], extended=[False])[0]
@@ -200,7 +203,7 @@ def measure_source(frame: Pixels, place: Place, aperture: Aperture, *, exptime_s
 
 def measure_places(frame: Pixels, places: Sequence[Place], aperture: Aperture, *,
                    exptime_s: float, sky_level: float, closely: Sequence[bool],
-                   extended: Sequence[bool]) -> list[Seen]:
+                   extended: Sequence[bool]) -> list[MeasuredSource]:
     """Measure sources at their places, whether stars were found there or not.
 
     ``closely``: those to look at pixel by pixel; ``extended``: those in a galaxy with a table of
@@ -209,15 +212,15 @@ def measure_places(frame: Pixels, places: Sequence[Place], aperture: Aperture, *
     checked = measure_all_checked(
         frame, [place.x for place in places], [place.y for place in places], aperture,
         own=[place.own for place in places], closely=closely, extended=extended)
-    return [_seen(place, one, exptime_s=exptime_s, sky_level=sky_level,
+    return [_measured(place, one, exptime_s=exptime_s, sky_level=sky_level,
                   scintillation=frame.scintillation)
             for place, one in zip(places, checked, strict=True)]
 
 
-def _seen(place: Place, checked: Checked, *, exptime_s: float, sky_level: float,
-          scintillation: float) -> Seen:
+def _measured(place: Place, checked: Checked, *, exptime_s: float, sky_level: float,
+          scintillation: float) -> MeasuredSource:
     measured, parted = checked.flux, math.isfinite(checked.psf_flux)
-    return Seen(unseen=checked.unseen / exptime_s, measurement=with_flux(Measurement(
+    return MeasuredSource(unseen=checked.unseen / exptime_s, measurement=with_flux(Measurement(
         source=place.source, x=place.x, y=place.y, flux=NAN, flux_err=NAN, mag_inst=NAN,
         mag_inst_err=NAN, snr=NAN, sky=sky_level + measured.sky,
         flags=int(measured.flags | place.flags), photon_err=measured.photon_err / exptime_s,
@@ -228,8 +231,8 @@ def _seen(place: Place, checked: Checked, *, exptime_s: float, sky_level: float,
         measured.flux / exptime_s, measured.flux_err / exptime_s))
 
 
-def with_growth(frame: Pixels, placed: Sequence[Place], seen: Sequence[Seen], circles: Circles,
-                exptime_s: float) -> list[Measurement]:
+def with_growth(frame: Pixels, placed: Sequence[Place], measured: Sequence[MeasuredSource],
+                circles: Circles, exptime_s: float) -> list[Measurement]:
     """The measurements with their curves of growth."""
     if not placed:
         return []
@@ -237,7 +240,7 @@ def with_growth(frame: Pixels, placed: Sequence[Place], seen: Sequence[Seen], ci
                              [p.own for p in placed])
     return [replace(one.measurement, growth=_points(
         curves, k, circles, exptime_s, besides=one.measurement.flags, unseen=one.unseen))
-        for k, one in enumerate(seen)]
+        for k, one in enumerate(measured)]
 
 
 def _points(curves: Curves, star: int, circles: Circles, exptime_s: float, *,
@@ -294,7 +297,7 @@ def _sum_of(ordinary: Measurement | GrowthPoint, extraordinary: Measurement | Gr
         neighbours=others / flux if flux > 0 else 0.0)
 
 
-def without_false_alarms(measured: Sequence[Measurement],
+def without_false_alarms(measurements: Sequence[Measurement],
                          by_profile: Sequence[bool]) -> list[Measurement]:
     """The measurements without BAD_PIXELS where it is the PSF that is odd.
 
@@ -302,20 +305,21 @@ def without_false_alarms(measured: Sequence[Measurement],
     frame's mean one in most stars at once, and then nothing is wrong with any pixel.
     ``by_profile``: those of which nothing but the profile can say that pixels are bad.
     """
-    bright = [m for m, by in zip(measured, by_profile, strict=True) if by and m.snr > _BRIGHT_SNR]
+    bright = [m for m, by in zip(measurements, by_profile, strict=True)
+              if by and m.snr > _BRIGHT_SNR]
     hit = [m for m in bright if m.flags & Flag.BAD_PIXELS]
     if len(hit) < 2 or len(hit) < _FALSE_ALARM * len(bright):
-        return list(measured)
+        return list(measurements)
     return [replace(m, flags=m.flags & ~int(Flag.BAD_PIXELS)) if by else m
-            for m, by in zip(measured, by_profile, strict=True)]
+            for m, by in zip(measurements, by_profile, strict=True)]
 
 
 def _own_star(frame: Pixels, x: float, y: float) -> tuple[int | None, Flag]:
     """The detection that is the source's, and what to say of it."""
-    found = frame.detections
-    distance = np.hypot(found.x - x, found.y - y)
-    nearest = int(np.argmin(distance)) if len(found) else -1
-    near = float(distance[nearest]) if len(found) else math.inf
+    detections = frame.detections
+    distance = np.hypot(detections.x - x, detections.y - y)
+    nearest = int(np.argmin(distance)) if len(detections) else -1
+    near = float(distance[nearest]) if len(detections) else math.inf
     fwhm = frame.psf.fwhm
     if near <= max(OFF_CENTRE_PX, OFF_CENTRE_FWHM * fwhm):
         return nearest, Flag(0)

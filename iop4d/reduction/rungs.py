@@ -105,15 +105,15 @@ class Search:
             return self.facts.pointing_deg
         return (self.target.ra_deg, self.target.dec_deg) if self.target else None
 
-    def one_of_each(self, found: Detections) -> Detections:
+    def one_of_each(self, detections: Detections) -> Detections:
         """One image of each star of a list: the extraordinary one where there are two."""
-        return found if self.beams is None else self.beams.extraordinary_of(found)
+        return detections if self.beams is None else self.beams.extraordinary_of(detections)
 
     @cached_property
     def every_image(self) -> list[Detections]:
         """The star lists to be tried, with both images where every star has two."""
         return list(star_lists(self.frame, self.stars, self.settings.max_stars,
-                               lambda found: found))
+                               lambda detections: detections))
 
 
 def expected_target(facts: FrameFacts, catalogue: Catalogue) -> Source | None:
@@ -141,11 +141,12 @@ def by_index(search: Search) -> Found | None:
     began = time.monotonic()
     tried = 0
 
-    def attempt(found: Detections, place: tuple[float, float] | None, left: float) -> Found | None:
-        match = solve(search.solver, found.x, found.y, scale_arcsec=search.scale_arcsec,
+    def attempt(detections: Detections, place: tuple[float, float] | None,
+                left: float) -> Found | None:
+        match = solve(search.solver, detections.x, detections.y, scale_arcsec=search.scale_arcsec,
                       tolerance=settings.scale_tolerance, pointing_deg=place,
                       radius_deg=settings.search_radius, seconds=min(settings.timeout, left))
-        return None if match is None else Found(match=match, stars=found, attempts=tried)
+        return None if match is None else Found(match=match, stars=detections, attempts=tried)
 
     # The pointing may be wrong: time is kept for an attempt without it.
     kept = 0.0 if pointing_deg is None else _BLIND
@@ -192,9 +193,9 @@ def other_scale(search: Search) -> str:
     if match is None or abs(match.wcs.scale_arcsec / search.scale_arcsec - 1) \
             < search.settings.scale_tolerance:
         return ""
-    found, binning = match.wcs.scale_arcsec, search.facts.binning
-    key = f"; if the binning is {binning}, pixel_scale = {found / binning:.3f}" * (binning > 1)
-    return (f"the brightest stars match at {found:.3f} arcsec per pixel, where the instrument says "
+    scale, binning = match.wcs.scale_arcsec, search.facts.binning
+    key = f"; if the binning is {binning}, pixel_scale = {scale / binning:.3f}" * (binning > 1)
+    return (f"the brightest stars match at {scale:.3f} arcsec per pixel, where the instrument says "
             f"{search.scale_arcsec:.3f}: its scale or the binning is wrong{key}")
 
 
@@ -237,14 +238,15 @@ def _median_filtered(frame: CalibratedImage, stars: Stars) -> Detections | None:
         return None
 
 
-def evenly_bright(found: Detections, shape: tuple[int, ...], most: int) -> Detections:
+def evenly_bright(detections: Detections, shape: tuple[int, ...], most: int) -> Detections:
     """The brightest of each of 4 x 4 parts of the frame, then the second ones, and so on."""
-    part = (np.floor(4 * found.y / shape[0]) * 4 + np.floor(4 * found.x / shape[1])).astype(int)
-    rank = np.zeros(len(found), dtype=int)
+    part = (np.floor(4 * detections.y / shape[0]) * 4
+            + np.floor(4 * detections.x / shape[1])).astype(int)
+    rank = np.zeros(len(detections), dtype=int)
     for number in np.unique(part):
         here = part == number
         rank[here] = np.arange(here.sum())
-    return found.only(np.lexsort((-found.flux, rank))[:most])
+    return detections.only(np.lexsort((-detections.flux, rank))[:most])
 
 
 # Another frame of the field, or the catalogue, by the shapes that four stars make.
@@ -322,8 +324,8 @@ def _brightness(star: Source, band: str | None) -> float:
 def match_pattern(lists: Iterable[Detections], known: KnownStars, facts: FrameFacts,
                   fwhm: float) -> Found | None:
     """The first list of detections, brightest first, that matches; None rather than a guess."""
-    for tried, found in enumerate(lists, 1):
-        listed = found.only(np.arange(min(_LISTED, len(found))))
+    for tried, detections in enumerate(lists, 1):
+        listed = detections.only(np.arange(min(_LISTED, len(detections))))
         placed = place(listed.x, listed.y, known.x, known.y, stars=STARS_OF_QUADS,
                        reflected=not known.of_frame,
                        most_turn_deg=MOST_TURN_DEG if known.of_frame else 180.0)

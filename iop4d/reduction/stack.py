@@ -43,25 +43,25 @@ def stack(each: Sequence[ResultValue], *, shared: float = 0.0) -> ResultValue | 
     error of the neighbours' light, mJy. None with fewer than two sound frames, where the typical
     one has a signal-to-noise ratio of 10 without it, or in a band without a zero point in mJy.
     """
-    found = mean_flux([r for r in each if is_stacked(r)], shared=shared)
-    if found is None or len(found.used) < _FEWEST:
+    mean = mean_flux([r for r in each if is_stacked(r)], shared=shared)
+    if mean is None or len(mean.used) < _FEWEST:
         return None
-    used, mean, err = found.used, found.flux, found.err
-    if mean > FAINT_SNR * float(np.median([r.flux_mjy_err for r in used])):
+    used, flux, err = mean.used, mean.flux, mean.err
+    if flux > FAINT_SNR * float(np.median([r.flux_mjy_err for r in used])):
         return None
-    seen = mean > DETECTED * err
+    detected = flux > DETECTED * err
     first, band = used[0], used[0].band
-    flags = 0 if seen else int(Flag.NOT_DETECTED | Flag.UPPER_LIMIT)
+    flags = 0 if detected else int(Flag.NOT_DETECTED | Flag.UPPER_LIMIT)
     for result in used:
         flags |= result.flags & _KEPT
     return replace(
-        first, mode=STACK, jd_mid=found.of("jd_mid"), bjd_tdb=found.of("bjd_tdb"),
-        airmass=found.of("airmass"), fwhm_arcsec=float(np.median([r.fwhm_arcsec for r in used])),
-        exptime_s=float(sum(r.exptime_s for r in used)), flux_mjy=mean, flux_mjy_err=err,
-        mag=magnitude(mean, band) if seen else NAN,
-        mag_err=MAG_PER_RELATIVE_FLUX * err / mean if seen else NAN,
-        mag_err_common=found.of("mag_err_common"),
-        mag_limit=NAN if seen else magnitude(DETECTED * err, band), flags=flags,
-        zero_point=found.of("zero_point"), zero_point_err=found.of("zero_point_err"),
+        first, mode=STACK, jd_mid=mean.of("jd_mid"), bjd_tdb=mean.of("bjd_tdb"),
+        airmass=mean.of("airmass"), fwhm_arcsec=float(np.median([r.fwhm_arcsec for r in used])),
+        exptime_s=float(sum(r.exptime_s for r in used)), flux_mjy=flux, flux_mjy_err=err,
+        mag=magnitude(flux, band) if detected else NAN,
+        mag_err=MAG_PER_RELATIVE_FLUX * err / flux if detected else NAN,
+        mag_err_common=mean.of("mag_err_common"),
+        mag_limit=NAN if detected else magnitude(DETECTED * err, band), flags=flags,
+        zero_point=mean.of("zero_point"), zero_point_err=mean.of("zero_point_err"),
         mag_psf=NAN, mag_psf_err=NAN,
         host_mjy=NAN, host_mjy_err=NAN, mag_nucleus=NAN, mag_nucleus_err=NAN)

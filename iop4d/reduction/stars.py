@@ -82,20 +82,20 @@ def find_stars(frame: CalibratedImage, sky: Sky, *, threshold: float, shrink: in
         return _find(frame, sky, threshold=threshold)
     small = _shrunk(frame, shrink)
     # The noise of neighbouring pixels is independent.
-    found = _find(small, replace(sky, sigma=sky.sigma / shrink), threshold=threshold)
-    return _grown(found, shrink, sky, frame.image.shape)
+    stars = _find(small, replace(sky, sigma=sky.sigma / shrink), threshold=threshold)
+    return _grown(stars, shrink, sky, frame.image.shape)
 
 
 def without_cosmic_rays(frame: CalibratedImage, stars: Stars,
                         ) -> tuple[CalibratedImage, Stars]:
     """The frame with the pixels of detected cosmic rays as bad ones, and the stars without them."""
-    found, sky = stars.detections, stars.sky
-    hit = cosmic_rays(frame.image, found, stars.psf, sigma=sky.sigma / stars.shrunk)
+    detections, sky = stars.detections, stars.sky
+    hit = cosmic_rays(frame.image, detections, stars.psf, sigma=sky.sigma / stars.shrunk)
     if not hit.any():
         return frame, stars
-    bad = pixels_of(frame.image, found.only(hit))
+    bad = pixels_of(frame.image, detections.only(hit))
     return (replace(frame, bad=bad if frame.bad is None else bad | frame.bad),
-            replace(stars, detections=found.only(~hit), sharp=stars.sharp[~hit]))
+            replace(stars, detections=detections.only(~hit), sharp=stars.sharp[~hit]))
 
 
 def _shrunk(frame: CalibratedImage, n: int) -> CalibratedImage:
@@ -116,27 +116,27 @@ def _shrunk(frame: CalibratedImage, n: int) -> CalibratedImage:
 
 def _grown(stars: Stars, n: int, sky: Sky, shape: tuple[int, ...]) -> Stars:
     """What was found on shrunk pixels, in those of the frame."""
-    found, middle = stars.detections, (n - 1) / 2.0
+    detections, middle = stars.detections, (n - 1) / 2.0
     return replace(
         stars, sky=sky, shrunk=n,
-        detections=replace(found, x=found.x * n + middle, y=found.y * n + middle,
-                           flux=found.flux * n * n, radius=found.radius * n),
+        detections=replace(detections, x=detections.x * n + middle, y=detections.y * n + middle,
+                           flux=detections.flux * n * n, radius=detections.radius * n),
         psf=replace(stars.psf, fwhm=stars.psf.fwhm * n, shape=(shape[0], shape[1])))
 
 
 def _find(frame: CalibratedImage, sky: Sky, *, threshold: float) -> Stars:
     try:
-        found = detect(frame.image, sigma=sky.sigma, threshold=threshold, bad=frame.bad,
+        detections = detect(frame.image, sigma=sky.sigma, threshold=threshold, bad=frame.bad,
                        saturated=frame.saturated)
     except ValueError as error:
         raise StageError("detect", str(error)) from error
-    if len(found) == 0:
+    if len(detections) == 0:
         raise StageError("detect", "no star was detected")
-    widths = measure_widths(frame.image, found, sigma=sky.sigma)
+    widths = measure_widths(frame.image, detections, sigma=sky.sigma)
     known = math.isfinite(widths.fwhm)
     ny, nx = frame.image.shape
-    fwhm = widths.fwhm if known else FWHM_PER_SIGMA * float(np.median(found.radius))
-    found = refine_centroids(frame.image, found, fwhm)
-    psf = fit_psf(frame.image, found, widths, sigma=sky.sigma) if known \
+    fwhm = widths.fwhm if known else FWHM_PER_SIGMA * float(np.median(detections.radius))
+    detections = refine_centroids(frame.image, detections, fwhm)
+    psf = fit_psf(frame.image, detections, widths, sigma=sky.sigma) if known \
         else plain_psf(fwhm, (ny, nx))
-    return Stars(sky=sky, detections=found, sharp=widths.sharp, psf=psf, measured_width=known)
+    return Stars(sky=sky, detections=detections, sharp=widths.sharp, psf=psf, measured_width=known)

@@ -72,9 +72,10 @@ def by_pair(search: Search) -> Refined | None:
     beams, facts, target = search.beams, search.facts, search.target
     if not search.subframe or beams is None or len(beams.pairs) > _FEW_PAIRS:
         return None
-    found = search.stars.detections
+    detections = search.stars.detections
     if len(beams.pairs) == 0:
-        raise StageError("pairs", f"no star with both its images among {len(found)} detections")
+        raise StageError("pairs", f"no star with both its images among {len(detections)} "
+                                  "detections")
     if target is None:
         raise StageError("place", f"{len(beams.pairs)} pairs of images, and no source of the "
                                   f"catalogue is '{facts.object}' that they could be")
@@ -83,7 +84,7 @@ def by_pair(search: Search) -> Refined | None:
     if search.instrument.sky_angle_deg is None:
         raise StageError("place", "too few stars, and the camera's angle on the sky is not known")
     ny, nx = facts.shape
-    x, y = found.x[beams.pairs.extraordinary], found.y[beams.pairs.extraordinary]
+    x, y = detections.x[beams.pairs.extraordinary], detections.y[beams.pairs.extraordinary]
     # The telescope puts the middle between the two images, or one of them, to the middle.
     dx, dy = beams.pairs.offset
     apart = np.hypot(x + dx / 2.0 - (nx - 1) / 2.0,
@@ -132,23 +133,25 @@ def _match_pairs(which: NDArray[np.intp], search: Search) -> Refined | None:
     beams, facts, reference = search.beams, search.facts, search.reference
     if reference is None or beams is None:
         return None
-    found = search.stars.detections
-    seen = np.column_stack([found.x, found.y])
+    detections = search.stars.detections
+    places = np.column_stack([detections.x, detections.y])
     sides = (beams.pairs.extraordinary[which], beams.pairs.ordinary[which])
     whole = np.column_stack([reference.x, reference.y])
     shift = place_pairs(
-        np.stack([seen[i] for i in sides], axis=1), np.column_stack([found.flux[i] for i in sides]),
-        whole, np.array(reference.flux), origin=facts.origin, shape=facts.shape,
-        around=_AROUND_ARCSEC / search.scale_arcsec, every=seen, fwhm=search.stars.psf.fwhm)
+        np.stack([places[i] for i in sides], axis=1),
+        np.column_stack([detections.flux[i] for i in sides]), whole, np.array(reference.flux),
+        origin=facts.origin, shape=facts.shape,
+        around=_AROUND_ARCSEC / search.scale_arcsec, every=places, fwhm=search.stars.psf.fwhm)
     if shift is None:
         return None
     placed = Placement(rotation=np.eye(2), shift=np.array(shift), matched=np.zeros((0, 2), np.intp),
                        rms_px=math.nan, second=0)
     wcs, images = through(from_cards(reference.wcs), placed, facts), np.concatenate(sides)
-    apart, _ = cKDTree(whole).query(seen[images] + shift)
+    apart, _ = cKDTree(whole).query(places[images] + shift)
+    weights = detections.flux[images]
     return Refined(wcs=wcs, n_matched=images.size,
                    confirmed=which.size == _FEW_PAIRS or _shows_target(wcs, search), guess=True,
-                   rms_px=float(np.sqrt(np.average(apart**2, weights=found.flux[images]) / 2.0)),
+                   rms_px=float(np.sqrt(np.average(apart**2, weights=weights) / 2.0)),
                    star=np.zeros(0, dtype=np.intp), detection=np.zeros(0, dtype=np.intp))
 
 
@@ -159,12 +162,12 @@ def _shows_target(wcs: Wcs, search: Search) -> bool:
     another star, the target would have to be missing where it should be seen. So is one of two
     stars, as far apart and as bright as they are there.
     """
-    beams, found = search.beams, search.stars.detections
+    beams, detections = search.beams, search.stars.detections
     if search.target is None or beams is None or len(beams.pairs) == 0:
         return False
     x, y = wcs.to_pixel([search.target.ra_deg], [search.target.dec_deg])
     images = beams.pairs.extraordinary
-    apart = float(np.hypot(found.x[images] - x[0], found.y[images] - y[0]).min())
+    apart = float(np.hypot(detections.x[images] - x[0], detections.y[images] - y[0]).min())
     return apart < max(OFF_CENTRE_PX, OFF_CENTRE_FWHM * search.stars.psf.fwhm)
 
 

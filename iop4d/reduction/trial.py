@@ -61,14 +61,14 @@ def _catalogue(catalogue: Catalogue, request: TrialRequest) -> Catalogue:
     return replace(catalogue, sources=tuple(map(changed, catalogue.sources)))
 
 
-def _measured(stored: MeasuredFrame, found: Reduced) -> MeasuredFrame:
+def _measured(stored: MeasuredFrame, reduced: Reduced) -> MeasuredFrame:
     """A frame as it is measured now."""
     return replace(
-        stored, measurements=found.measurements, fwhm_arcsec=found.fwhm_arcsec,
-        airmass=found.airmass, bjd_tdb=found.bjd_tdb, flags=found.frame_flags,
-        field_stars=found.field_stars, psf_beta=found.psf_beta,
-        aperture_arcsec=found.aperture_px * found.fwhm_arcsec / found.fwhm_px,
-        sky_angle_deg=position_angle_deg(float(found.wcs["CD1_2"]), float(found.wcs["CD2_2"])))
+        stored, measurements=reduced.measurements, fwhm_arcsec=reduced.fwhm_arcsec,
+        airmass=reduced.airmass, bjd_tdb=reduced.bjd_tdb, flags=reduced.frame_flags,
+        field_stars=reduced.field_stars, psf_beta=reduced.psf_beta,
+        aperture_arcsec=reduced.aperture_px * reduced.fwhm_arcsec / reduced.fwhm_px,
+        sky_angle_deg=position_angle_deg(float(reduced.wcs["CD1_2"]), float(reduced.wcs["CD2_2"])))
 
 
 def _result(source: str, frames: tuple[MeasuredFrame, ...], site: Site, catalogue: Catalogue,
@@ -77,11 +77,11 @@ def _result(source: str, frames: tuple[MeasuredFrame, ...], site: Site, catalogu
     facts = frames[0].facts
     instrument = named(facts)
     if facts.mode == "polarimetry":
-        found = polarise(frames, catalogue=catalogue, instrument=instrument,
-                         settings=site.polarimetry)
-        value = next((one for one in found.results if one.source == source), None)
+        polarised = polarise(frames, catalogue=catalogue, instrument=instrument,
+                             settings=site.polarimetry)
+        value = next((one for one in polarised.results if one.source == source), None)
         if value is None:
-            why = dict(found.refused).get(source, "it is not measured on its frames")
+            why = dict(polarised.refused).get(source, "it is not measured on its frames")
             raise StageError("polarimetry", f"{source} has no result: {why}")
         return value
     target = next((one for one in catalogue.sources if one.name == source), None)
