@@ -67,7 +67,7 @@ every-screen: $(STAMP)  ## Every page in Chromium on three screens, light and da
 	IOP4D_EVERY_SCREEN=1 $(BIN)/python -m pytest -q -rs tests/web/test_every_page.py
 
 every-case: $(STAMP)  ## The tests of alerts that try many cases of a property, with all of them
-	IOP4D_EVERY_CASE=1 $(BIN)/python -m pytest -q -n 2 --dist load tests/alerts/test_atel_sentences.py \
+	IOP4D_EVERY_CASE=1 $(BIN)/python -m pytest -q -n 2 --dist load tests/alerts/atel/test_sentences.py \
 		tests/alerts/test_summary_alerts.py tests/alerts/test_summary_scheduler.py
 
 mutants: $(STAMP)  ## Change the code in one place at a time: does a test notice? ARGS="NAME ...", ARGS="--short"

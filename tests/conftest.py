@@ -42,7 +42,7 @@ _LONG = ("tests/test_daemon.py", "tests/docs/test_commands.py", "tests/ledger/te
          "tests/system/test_service.py",
          "tests/web/test_auth.py", "tests/cli/test_cli.py", "tests/simulator/test_polarised.py",
          "tests/archives/test_names.py", "tests/alerts/test_light_curves.py",
-         "tests/alerts/test_summary_alerts.py", "tests/alerts/test_atel_figure.py",
+         "tests/alerts/test_summary_alerts.py", "tests/alerts/atel/test_figure.py",
          "tests/web/test_browser.py", "tests/simulator/test_headers.py",
          "tests/archives/test_download.py")
 

@@ -69,7 +69,7 @@ class Workbench:
         self._instruments = find_instruments(
             context.site.camera, context.site.polarimeter, context.site.colour_term)
         self._masters = MasterCache()
-        self._solver: astrometry.Solver | None = None
+        self.solver: astrometry.Solver | None = None  # of the index files, read at the first need
 
     def perform(self, request: Request) -> Outcome:
         """Do what is asked. Whatever happens, the answer is an outcome."""
@@ -182,15 +182,15 @@ class Workbench:
 
     def _index(self) -> astrometry.Solver:
         """The solver with the site's index files; loaded with the first frame."""
-        if self._solver is None:
+        if self.solver is None:
             files = index_files(self.context.site.astrometry.index)
             if not files:
                 raise StageError("solve", _without_index(self.context.site.astrometry.index))
             try:
-                self._solver = load(files)
+                self.solver = load(files)
             except ValueError as error:
                 raise StageError("solve", str(error)) from error
-        return self._solver
+        return self.solver
 
 
 def _without_index(folders: tuple[Path, ...]) -> str:

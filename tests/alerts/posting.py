@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,6 @@ from iop4d.store.thread import DatabaseThread
 from tests.alerts.bench import PNG, Night, channel, rule, site_of
 from tests.conftest import FakeClock
 from tests.support.rows import rows
-
-
-async def plot(_: PlotRequest) -> bytes | None:
-    await asyncio.sleep(0)
-    return PNG
 
 
 class FakeChannel:
@@ -56,19 +52,28 @@ LATER = SendError("451 come back later", permanent=False)
 NEVER = SendError("550 no such user", permanent=True)
 
 
+async def plot(_: PlotRequest) -> bytes | None:
+    await asyncio.sleep(0)
+    return PNG
+
+
 class Post:
-    """A night whose alert is committed, and a relay for its mails."""
+    """A night whose alert is committed, and a relay for its mails; ``plot`` draws its pictures."""
 
     def __init__(self, root: Path, clock: FakeClock, *parts: str, **channels: FakeChannel) -> None:
         self.clock = clock
         self.site: Site = site_of(root, *parts)
         self.night = Night(self.site, clock)
         self.thread = DatabaseThread(Lasting(lambda: self.night.database), ThreadPoolExecutor(1))
+        self.plot: Callable[[PlotRequest], Awaitable[bytes | None]] = plot
         self.relay = self.new_relay(channels or None)
 
     def new_relay(self, channels: dict[str, FakeChannel] | None = None) -> Relay:
-        return Relay(database=self.thread, site=self.site, clock=self.clock, plot=plot,
-                     channels=channels)
+        return Relay(database=self.thread, site=self.site, clock=self.clock,
+                     plot=self._draw, channels=channels)
+
+    async def _draw(self, request: PlotRequest) -> bytes | None:
+        return await self.plot(request)
 
     def fire(self, episode: int = 0) -> None:
         start = episode * 60 * 24

@@ -270,7 +270,7 @@ def test_the_recipients_of_an_alert_share_its_picture(posts: list[Post], tmp_pat
         asked.append(request)
         return PNG
 
-    it.relay._plot = count
+    it.plot = count
     it.fire()
     assert it.send() == 2
     assert len(asked) == 1
@@ -289,7 +289,7 @@ def test_a_mail_goes_without_its_picture_when_there_is_none(
             await asyncio.Event().wait()
         return None
 
-    it.relay._plot = none
+    it.plot = none
     it.fire()
     assert it.send() == 1
     assert "<img" not in team.mails[0][1].html
@@ -308,7 +308,7 @@ def test_only_the_first_picture_since_the_start_is_waited_for_longer(
         await asyncio.sleep(0.3)
         return PNG
 
-    it.relay._plot = slow
+    it.plot = slow
     for episode in (0, 1):
         it.fire(episode)
         assert it.send() == 1

@@ -82,7 +82,7 @@ def test_a_picture_that_cannot_be_drawn_costs_no_message(
 
     it.fire()
     if broken == "the drawing":
-        it.relay._plot = fail
+        it.plot = fail
     else:
         content = first(it.night.database, Outbox).content
         update(it.night.database, Outbox, content=content | {"light_curve": [["a", "b"]]})
@@ -102,7 +102,7 @@ def test_what_is_told_again_shows_what_was_measured_since(
         asked.append(request)
         return PNG
 
-    it.relay._plot = draw
+    it.plot = draw
     it.fire()
     it.send()
     row = first(it.night.database, Outbox, Outbox.id == 1)

@@ -18,8 +18,8 @@ from iop4d.config import Site
 from iop4d.model.units import SECONDS_A_DAY, utc_of_unix
 from iop4d.store.schema import Alert, Meta, Result
 from tests.alerts.nights import NIGHT, at, result, summary_site
-from tests.alerts.test_summary_scheduler import House
-from tests.alerts.test_summary_write import nothing
+from tests.alerts.summary_facts import nothing
+from tests.alerts.summary_house import House
 from tests.conftest import FakeClock
 from tests.support.cases import tried
 

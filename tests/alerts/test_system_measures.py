@@ -26,7 +26,7 @@ def test_frames_that_fail_and_fields_that_are_not_recognised_are_counted(system:
         for n in range(3, 7):
             frame(tx, it.clock() + n)
         frame(tx, it.clock() - 86400.0, state="quarantined")
-        look = SystemState(db=tx, site=it.rules._site, now=it.clock() + 10, beat=it.beat,
+        look = SystemState(db=tx, site=it.site, now=it.clock() + 10, beat=it.beat,
                            observes=lambda _: True)
         assert system_rules.failed(look, 0.5) == {"iop4d": 3.0}
         assert system_rules.unsolved(look, 0.5)["OSN-T090"] == pytest.approx(300 / 7)
@@ -117,7 +117,7 @@ def test_other_nodes_are_watched_by_their_heartbeats(system: Make) -> None:
     assert measured(it, "unreachable", others=others, since=since) == {
         "one": 0.0, "two": 2.0, "calar": 0.0, "gone": 2.0, "off": 0.0}
     with it.database.read() as db:
-        state = SystemState(db=db, site=it.rules._site, now=now, beat=it.beat, others=others,
+        state = SystemState(db=db, site=it.site, now=now, beat=it.beat, others=others,
                             observes=lambda _: False)
         assert system_rules.why(state, "unreachable", "gone").startswith("no heartbeat since")
         assert system_rules.why(state, "unreachable", "two") == "refused"
@@ -162,7 +162,7 @@ def test_a_backlog_and_messages_that_do_not_go_out_are_told(system: Make) -> Non
         tx.create(Outbox, dedup_key="1", channel="team", recipient="a", message_id="<1>",
                   content={}, state="queued", last_error="no connection",
                   created_at=it.clock() - HOUR)
-        look = SystemState(db=tx, site=it.rules._site, now=it.clock(), beat=it.beat,
+        look = SystemState(db=tx, site=it.site, now=it.clock(), beat=it.beat,
                            observes=lambda _: True)
         assert system_rules.undelivered(look, 1.0) == {"team": 1.0}
     assert it.look(12) == [("iop4d", "firing")]

@@ -24,12 +24,13 @@ class System:
 
     def __init__(self, root: Path, condition: str, more: str = "") -> None:
         self.clock = FakeClock()
-        site = site_of(root, ARCHIVE, f'[[rule]]\nname = "r"\ncondition = "{condition}"\n'
-                       f'hold_minutes = 10\nchannels = ["team"]\n{more}', channel())
-        self.database = Database(site.database)
+        self.site = site_of(root, ARCHIVE, f'[[rule]]\nname = "r"\ncondition = "{condition}"\n'
+                            f'hold_minutes = 10\nchannels = ["team"]\n{more}', channel())
+        self.database = Database(self.site.database)
         self.night = True
         self.unknown: dict[str, list[str]] = {}
-        self.rules = SystemRules(site, self.clock, lambda _: self.night, lambda _: self.unknown)
+        self.rules = SystemRules(self.site, self.clock, lambda _: self.night,
+                                 lambda _: self.unknown)
         self.beat: dict[str, Any] = {"disk_free_gb": 100.0, "archives": [
             {"name": "one", "state": "ok"}]}
 
@@ -58,6 +59,6 @@ def frame(tx: Transaction, now: float, **columns: Any) -> Frame:
 def measured(it: System, quantity: str, window: float = 1.0, **more: Any) -> dict[str, float]:
     """What a rule about the system is compared with now."""
     with it.database.read() as db:
-        state = SystemState(db=db, site=it.rules._site, now=it.clock(), beat=it.beat, **{
+        state = SystemState(db=db, site=it.site, now=it.clock(), beat=it.beat, **{
             "observes": lambda _: True, **more})
         return system_rules.MEASURES[quantity](state, window)

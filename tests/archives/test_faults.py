@@ -18,7 +18,7 @@ import pytest
 
 from iop4d.archives import folder, settle, tree
 from iop4d.model.frame import CompleteFile
-from tests.archives.watched import Watched
+from tests.archives.watched import Watched, known
 
 
 @pytest.fixture(autouse=True)
@@ -26,14 +26,6 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Looks at the root, and tries after a refusal, that come soon."""
     monkeypatch.setattr(folder, "_ROOT_LOOK", 0.1)
     monkeypatch.setattr("iop4d.archives.retry._FILE_FIRST", 0.1)
-
-
-def known(root: Path, *names: str) -> dict[str, tuple[int, int]]:
-    """Files that were delivered in an earlier run."""
-    for name in names:
-        (root / name).write_text(name)
-    return {str(root / name): ((root / name).stat().st_size, (root / name).stat().st_mtime_ns)
-            for name in names}
 
 
 def test_a_root_that_goes_and_comes_back_forgets_nothing(tmp_path: Path) -> None:
@@ -105,8 +97,7 @@ MOUNT = """
 import subprocess, sys
 from pathlib import Path
 from iop4d.archives import folder
-from tests.archives.test_faults import known
-from tests.archives.watched import Watched
+from tests.archives.watched import Watched, known
 folder._ROOT_LOOK = 0.1
 root = Path(sys.argv[1])
 watched = Watched(root, known=known(root, "a.fit"), scan=60.0)
@@ -298,14 +289,14 @@ def test_a_file_that_never_stands_still_waits_and_is_told(
 
 def test_a_delivery_that_fails_is_made_again(tmp_path: Path) -> None:
     watched = Watched(tmp_path, scan=60.0)
-    deliver, fails = watched.archive._deliver, [OSError("disk is full"), OSError("still")]
+    fails = [OSError("disk is full"), OSError("still")]
 
     async def failing(name: str, files: list[CompleteFile]) -> None:
         if fails:
             raise fails.pop()
-        await deliver(name, files)
+        await watched.record(name, files)
 
-    watched.archive._deliver = failing
+    watched.deliver = failing
     assert watched.run(lambda: (tmp_path / "a.fit").write_text("a") and None,
                        until=1) == ["a.fit"]
 

@@ -70,13 +70,12 @@ def test_a_file_written_slowly_is_delivered_whole(tmp_path: Path) -> None:
 
     sizes: list[int] = []
     watched = Watched(tmp_path)
-    deliver = watched._deliver
 
     async def record(name: str, files: list[CompleteFile]) -> None:
         sizes.extend(file.size for file in files)
-        await deliver(name, files)
+        await watched.record(name, files)
 
-    watched.archive._deliver = record
+    watched.deliver = record
 
     def act() -> None:
         with (tmp_path / "slow.fit").open("wb") as file:

@@ -70,8 +70,7 @@ def test_200_random_writers_are_waited_for(tmp_path: Path) -> None:
     root = tmp_path / "raw"
     root.mkdir()
     writers = [Writer(seed=seed, root=root) for seed in range(SCHEDULES)]
-    watched = Watched(root, scan=0.5)
-    watched.archive._pauses = {"announced": SETTLE, "unannounced": UNANNOUNCED}
+    watched = Watched(root, scan=0.5, pauses=(SETTLE, UNANNOUNCED))
     whole: dict[str, list[bool]] = {}
 
     async def record(_: str, files: list[CompleteFile]) -> None:
@@ -80,7 +79,7 @@ def test_200_random_writers_are_waited_for(tmp_path: Path) -> None:
             whole.setdefault(file.path.name, []).append(file.path.read_bytes() == wanted)
             watched.delivered.append(file.path.name)
 
-    watched.archive._deliver = record
+    watched.deliver = record
 
     def act() -> None:
         with ThreadPoolExecutor(25) as threads:

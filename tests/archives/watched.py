@@ -14,18 +14,32 @@ from iop4d.config import FolderArchive
 from iop4d.model.frame import CompleteFile
 
 
+def known(root: Path, *names: str) -> dict[str, tuple[int, int]]:
+    """Files that were delivered in an earlier run."""
+    for name in names:
+        (root / name).write_text(name)
+    return {str(root / name): ((root / name).stat().st_size, (root / name).stat().st_mtime_ns)
+            for name in names}
+
+
 class Watched:
-    """An archive that runs, and what it delivered."""
+    """An archive that runs, and what it delivered.
+
+    ``pauses``: seconds for which a file settles that an event announced, or none did.
+    """
 
     def __init__(self, root: Path, *, polling: bool = False,
                  known: dict[str, tuple[int, int]] | None = None, scan: float = 0.3,
-                 filesystem: str = "ext4", **keys: Any) -> None:
+                 filesystem: str = "ext4", pauses: tuple[float, float] = (0.05, 0.15),
+                 **keys: Any) -> None:
         self.root = root
         self.delivered: list[str] = []
+        self.deliver = self.record
         self.archive = WatchedFolder(
             archive=FolderArchive(name="raw", path=root, polling=polling, **keys),
-            known=KnownFiles(known), deliver=self._deliver, settle=0.05, settle_unannounced=0.15,
-            scan_interval=scan, clock=lambda: 0.0, filesystem=lambda _: filesystem)
+            known=KnownFiles(known), deliver=self._deliver,
+            settle=pauses[0], settle_unannounced=pauses[1], scan_interval=scan, clock=lambda: 0.0,
+            filesystem=lambda _: filesystem)
 
     @property
     def state(self) -> str:
@@ -39,7 +53,11 @@ class Watched:
             time.sleep(0.01)
         return str(self.archive.status["reason"])
 
-    async def _deliver(self, _: str, files: list[CompleteFile]) -> None:
+    async def _deliver(self, name: str, files: list[CompleteFile]) -> None:
+        await self.deliver(name, files)
+
+    async def record(self, _: str, files: list[CompleteFile]) -> None:
+        """What is done with files that are delivered, unless ``deliver`` is another way."""
         self.delivered += [file.path.name for file in files]
 
     def run(self, act: Callable[[], None], *, until: int,

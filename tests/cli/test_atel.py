@@ -15,7 +15,7 @@ from iop4d.alerts.atel.figure import FigureRequest, Pictures
 from iop4d.cli import cli
 from iop4d.model.errors import Iop4dError
 from iop4d.store.database import Database
-from tests.alerts.telegrams import TODAY, fill_catalogue, measure, quiet_past
+from tests.alerts.atel.telegrams import TODAY, fill_catalogue, measure, quiet_past
 
 NOW = (TODAY + 1.0 - 2440587.5) * 86400.0
 

@@ -18,7 +18,7 @@ from iop4d.simulator.botserver import TOKEN, BotServer, blocked
 from iop4d.store.database import Database
 from iop4d.store.schema import Outbox
 from tests.alerts.bench import Mailbox
-from tests.alerts.channels.test_webhook import Receiver
+from tests.alerts.channels.receiver import Receiver
 
 SITE = """
 [site]

@@ -26,7 +26,7 @@ from iop4d.store.database import Database
 from iop4d.store.flagging import set_flag
 from iop4d.store.results import Origin, save_results
 from iop4d.store.schema import Result
-from tests.instruments.test_camera_polarimetry import PLAIN, PLATE, PRISMS, SECTION, WHEEL
+from tests.instruments.polarimeters import PLAIN, PLATE, PRISMS, SECTION, WHEEL
 
 TRUE = (0.0102, -0.0391, 44.0)  # q0, u0, angle of a DIPOL that was turned
 JD = 2460400.5

@@ -100,8 +100,8 @@ CODES: dict[Command, int] = {}
 #: (page, language) of blocks that another test runs.
 CHECKED_ELSEWHERE: dict[Command, str] = {
     ("library.md", "python"): "tests/library/test_public.py",
-    ("web.md", "nginx"): "tests/real_servers/test_proxies.py",
-    ("web.md", "caddy"): "tests/real_servers/test_proxies.py",
+    ("web.md", "nginx"): "tests/real_servers/behind_proxy.py",
+    ("web.md", "caddy"): "tests/real_servers/behind_proxy.py",
 }
 
 #: Words of sentences that stand where a command could.

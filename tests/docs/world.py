@@ -18,14 +18,14 @@ from iop4d.simulator.servers import Mailbox, ftp_server
 from iop4d.simulator.sky import index_folder
 from iop4d.store import users
 from iop4d.store.database import Database
-from tests.cli.test_catalogue import mast
+from tests.cli.mast import mast
 from tests.docs import prepared
 from tests.docs.as_printed import PLACES, PLACES_OF, REAL_NIGHT, Command
 from tests.docs.blocks import BLOCKS, Printed
-from tests.moving.test_import_iop4 import DATA as OF_IOP4
-from tests.web.conftest import _serving
+from tests.web.conftest import served as served_from_thread
 
 PASSWORD = "starlight"
+_OF_IOP4 = Path(__file__).parents[1] / "moving" / "data"
 
 
 class World:
@@ -98,7 +98,7 @@ _FOLLOWED = ("alerts.md", "archives.md", "getting-started.md")
 def served(site: Path) -> Iterator[str]:
     """The address of a site's pages, on a free port, without a slash at its end."""
     loaded = load_site(site)
-    with _serving(replace(loaded, web=replace(loaded.web, port=0))) as address:
+    with served_from_thread(replace(loaded, web=replace(loaded.web, port=0))) as address:
         yield address.rstrip("/")
 
 
@@ -199,7 +199,7 @@ def _iop4(world: World) -> None:
     folder = world.home / ".iop4data"
     (folder / "raw" / "OSN-T090" / "2022-09-08").mkdir(parents=True)
     with closing(sqlite3.connect(folder / "iop4.db")) as db:
-        db.executescript((OF_IOP4 / "iop4_database.sql").read_text())
+        db.executescript((_OF_IOP4 / "iop4_database.sql").read_text())
     (world.home / ".iop4.config.yaml").write_text(
         f"datadir: {folder}\ndb_path: {folder}/iop4.db\nosn_t090_address: null\n")
 

@@ -9,15 +9,10 @@ from iop4d.fits.overscan import trimmed
 from iop4d.fits.read import RawImage
 from iop4d.instruments.detector_cards import calibrated, mosaic, settings, with_detector
 from iop4d.model.errors import CardError, FrameError
-from iop4d.model.frame import Detector, FrameFacts, FrameKind, covers, layout_of
+from iop4d.model.frame import Detector, FrameKind, covers, layout_of
+from tests.instruments.detector_facts import facts
 
 B, D, F = FrameKind.BIAS, FrameKind.DARK, FrameKind.FLAT
-
-
-def facts(**more: object) -> FrameFacts:
-    return FrameFacts(**{"telescope": "T", "instrument": "I", "kind": FrameKind.SCIENCE,
-                         "night": "2024-01-01", "jd_start": 2460311.0, "exptime_s": 60.0,
-                         "shape": (6, 8), **more})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("cards", "done"), [

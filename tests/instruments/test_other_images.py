@@ -10,8 +10,8 @@ from iop4d.instruments.other_images import as_taken, stack_doubt
 from iop4d.instruments.start_cards import exposure_doubts, start_doubts
 from iop4d.model.errors import FrameError
 from iop4d.model.frame import FrameKind
-from tests.instruments.test_camera import camera
-from tests.instruments.test_detector_cards import facts
+from tests.instruments.cameras import camera
+from tests.instruments.detector_facts import facts
 
 
 @pytest.mark.parametrize(("kind", "cards", "name"), [

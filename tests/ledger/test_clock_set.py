@@ -11,7 +11,7 @@ from iop4d.store.database import Database
 from iop4d.store.jobs import JobKind
 from iop4d.store.schema import Job
 from tests.conftest import FakeClock
-from tests.ledger.test_groups import JD, Bench
+from tests.ledger.group_bench import JD, Bench
 from tests.support.rows import first
 
 _DAY = 86400.0

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from iop4d.config import Site
-from iop4d.config.load import parse_site
 from iop4d.ledger.engines import RequestLostError
 from iop4d.ledger.engines.dask.engine import DaskWorkers
 from iop4d.ledger.engines.dask.versions import differences, versions
 from iop4d.ledger.engines.process import rss_mb
-from iop4d.model.messages import ClassifyRequest, Crashed, Done, Outcome, TimedOut
+from iop4d.model.messages import Crashed, Done, Outcome, TimedOut
+from tests.ledger.dask_work import do, site_of, until, with_engine
 from tests.support.certificates import certificate
 from tests.support.dask_cluster import DaskCluster, dask_cluster
 
-FAULTY = "tests.ledger.faulty_worker"
 #: Their workers open many sockets, and say so when the interpreter ends.
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 
@@ -29,43 +27,6 @@ pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskCluster]:
     with dask_cluster(tmp_path_factory.mktemp("dask")) as running:
         yield running
-
-
-def site_of(cluster: DaskCluster, root: Path, **daemon: float) -> Site:
-    site = parse_site(f'[workers]\nengine = "dask"\nscheduler = "{cluster.address}"'
-                      + "".join(f'\n{name}_file = "x"' for name in ("ca", "cert", "key")
-                                if cluster.address.startswith("tls:")), root=root)
-    return replace(site, daemon=replace(site.daemon, worker_memory_mb=1024, **daemon))
-
-
-Work = Callable[[DaskWorkers], Awaitable[object]]
-
-
-def with_engine(site: Site, work: Work, *, workers: int = 2, module: str = FAULTY) -> object:
-    """What some work with an engine gives, once its workers are there."""
-    async def go() -> object:
-        engine = DaskWorkers(site, worker_module=module)
-        engine.set_context(None, 1)
-        await engine.start()
-        try:
-            async with asyncio.timeout(40):
-                await until(lambda: engine.size >= workers)
-                return await work(engine)
-        finally:
-            await engine.stop()
-
-    return asyncio.run(go())
-
-
-async def until(holds: Callable[[], object]) -> None:
-    while not holds():  # noqa: ASYNC110 - what is waited for is in other processes
-        await asyncio.sleep(0.05)
-
-
-async def do(engine: DaskWorkers, name: str) -> Outcome:
-    while not await engine.ready():
-        pass
-    return await engine.submit(ClassifyRequest(path=Path(name)), label=name)
 
 
 def test_one_outcome_for_each_job_whatever_befalls_the_worker_process(

@@ -35,7 +35,7 @@ from iop4d.model.messages import (
 )
 from iop4d.simulator.night import Night, NightPlan
 from iop4d.simulator.sky import field_of, index_folder
-from tests.ledger.test_dask import Work, until, with_engine
+from tests.ledger.dask_work import Work, until, with_engine
 from tests.support.dask_cluster import DaskCluster, dask_cluster
 from tests.support.lab import Lab
 

@@ -10,7 +10,7 @@ from iop4d.store.database import Database
 from iop4d.store.provenance import explain, keep_settings, settings_key
 from iop4d.store.schema import Frame, Result
 from tests.conftest import FakeClock
-from tests.ledger.test_groups import FIRST, Bench, polarimeter
+from tests.ledger.group_bench import FIRST, Bench, polarimeter
 from tests.support.rows import first, update
 
 

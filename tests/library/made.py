@@ -59,7 +59,7 @@ def site_at(root: Path) -> Site:
         catalogue.save(tx, named)
     with database.read() as db:
         bench = Workbench(WorkerContext(site=site, catalogue=catalogue.load(db)))
-    bench._solver = small.FakeSolver()
+    bench.solver = small.FakeSolver()
     ledger = LedgerAlone(database=database, site=site, clock=clock,
                          instruments={one.name: one for one in find_instruments(site.camera)})
     for path in frames(root / "raw"):

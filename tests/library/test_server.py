@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 
 import httpx2
 import numpy as np
@@ -13,8 +12,7 @@ from iop4d.config import Site as SiteFile
 from iop4d.library import Client, NotFoundError, SelectionError, ServerError, Site
 from iop4d.library.reader import Page
 from iop4d.web.app import create_app
-
-Answer = Callable[[httpx2.Request], httpx2.Response]
+from tests.library.client import client_of
 
 
 def test_a_server_gives_the_same_table_as_the_site(site: Site, client: Client) -> None:
@@ -57,12 +55,6 @@ def test_what_the_server_refuses_is_a_wrong_selection(client: Client) -> None:
         client.result(99)
 
 
-def _client(answer: Answer) -> Client:
-    found = Client("http://there", transport=httpx2.MockTransport(answer))
-    found.reader._sleep = lambda _: None
-    return found
-
-
 @pytest.mark.parametrize(("answer", "said", "status"), [
     (httpx2.Response(403, json={"error": "Not for this account."}), "does not let this account",
      403),
@@ -82,7 +74,7 @@ def test_every_way_to_fail_has_words(answer: httpx2.Response | Exception, said: 
         return answer
 
     with pytest.raises(ServerError, match=said) as found:
-        list(_client(reply).frames)
+        list(client_of(reply).frames)
     assert found.value.status == status
     assert "there" in str(found.value)
 
@@ -97,7 +89,7 @@ def test_a_server_that_has_much_to_do_is_asked_again() -> None:
         return httpx2.Response(200, content=json.dumps(
             {"rows": [], "count": 0, "next": None}))
 
-    assert not _client(reply).frames
+    assert not client_of(reply).frames
     assert len(asked) == 3
     assert asked[0].url.params["sort"] == "-id"
 

@@ -21,7 +21,7 @@ from iop4d.library.known import check, with_names
 from iop4d.library.reader import Instrument, Known, Page
 from iop4d.store.tables.results import RESULTS
 from iop4d.store.tables.work import ALERTS
-from tests.library.test_server import _client
+from tests.library.client import client_of
 
 
 @pytest.fixture(params=["site", "client"])
@@ -204,7 +204,7 @@ def test_a_server_that_does_not_tell_its_instruments_is_asked_all_the_same() -> 
             if request.url.path.endswith("/instruments") else \
             httpx2.Response(200, json={"rows": [], "next": None})
 
-    client = _client(reply)
+    client = client_of(reply)
     assert not client.frames(instrument="Small")
     assert client.reader.instruments() == []
 
@@ -284,7 +284,7 @@ def test_a_busy_server_may_name_a_date_and_a_closed_client_says_so() -> None:
         return httpx2.Response(503, headers={"Retry-After": "Sun, 29 Nov 2026 07:00:00 GMT"}) \
             if len(asked) < 2 else httpx2.Response(200, json={"rows": [], "next": None})
 
-    client = _client(reply)
+    client = client_of(reply)
     assert not client.frames
     assert len(asked) == 2
     client.close()

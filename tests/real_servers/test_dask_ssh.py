@@ -17,7 +17,7 @@ from iop4d.config.load import parse_site
 from iop4d.ledger.engines.dask import connect
 from iop4d.ledger.engines.dask.engine import DaskWorkers
 from iop4d.model.messages import Done
-from tests.ledger.test_dask import FAULTY, do, until
+from tests.ledger.dask_work import FAULTY, do, until
 from tests.support.certificates import certificate
 from tests.support.shell_sshd import shell_sshd
 

@@ -11,14 +11,17 @@ from urllib.parse import urldefrag, urljoin, urlsplit
 import pytest
 
 from iop4d.config import Site
-from tests.real_servers.test_proxies import Answer, Browser, behind, site
-
-__all__ = ["site"]
+from tests.real_servers.behind_proxy import Answer, Browser, behind, site_with_account
 
 _LINK = re.compile(r'\s(?:href|src|srcset|data-src)="([^"\s]+)"')
 _CSS = re.compile(r"url\(['\"]?([^'\")]+)")
 _BELOW = "/iop4d/"
 _ALIKE = 1  # pages of a kind
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return site_with_account(tmp_path / "site")
 
 
 def _links(path: str, answer: Answer) -> set[str]:

@@ -53,7 +53,7 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Path]]:
 @pytest.fixture
 def bench(tmp_path: Path) -> Workbench:
     found = Workbench(WorkerContext(site=parse_site(SITE, root=tmp_path), catalogue=catalogue()))
-    found._solver = FakeSolver()
+    found.solver = FakeSolver()
     return found
 
 

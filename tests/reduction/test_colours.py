@@ -15,7 +15,7 @@ from iop4d.model.flags import Flag
 from iop4d.model.result import ResultValue
 from iop4d.model.source import Catalogue, Source
 from iop4d.reduction.calibrate import calibrate
-from tests.reduction.test_calibrate import TARGET, frame, seen, star
+from tests.reduction.calibrators import TARGET, frame, seen, star
 
 TERM = 0.08
 KNOWN = PhotometricSystem(terms=(ColourTerm(band="R", colour="B-V", term=TERM, term_err=0.01),))

@@ -10,8 +10,7 @@ import pytest
 from iop4d.model.flags import Flag
 from iop4d.reduction.fluxes import mean_flux, with_mean_flux
 from iop4d.science.flux import flux_mjy
-from tests.reduction.test_calibrate import TARGET, seen
-from tests.reduction.test_stack import series
+from tests.reduction.calibrators import TARGET, seen, series
 
 _OF_ONE = flux_mjy(20.0, "R")  # mJy of an ADU per second at a zero point of 20
 

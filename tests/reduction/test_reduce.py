@@ -105,7 +105,7 @@ def test_results_of_a_camera_without_a_gain_have_a_flag(
     """An old fault: errors of 1 electron per ADU, without a word."""
     bench = Workbench(WorkerContext(site=parse_site(SITE.replace("gain = 2.0\n", ""),
                                                     root=tmp_path), catalogue=catalogue()))
-    bench._solver = FakeSolver()
+    bench.solver = FakeSolver()
     outcome = reduce(bench, night["science"][0], masters)
     assert isinstance(outcome, Done), outcome
     assert [Flag(r.flags) for r in outcome.value.results] == [Flag.GAIN_ASSUMED]
@@ -212,7 +212,7 @@ def test_stored_measurements_are_calibrated_again_to_the_same(
 def test_a_field_that_the_index_does_not_find_is_found_by_the_catalogue(
         bench: Workbench, night: dict[str, list[Path]], masters: tuple[MasterRef, ...]) -> None:
     by_index = reduce(bench, night["science"][0], masters)
-    bench._solver = FakeSolver(finds=False)
+    bench.solver = FakeSolver(finds=False)
     outcome = reduce(bench, night["science"][0], masters)
     assert isinstance(outcome, Done)
     assert isinstance(by_index, Done)
@@ -243,7 +243,7 @@ def test_time_is_left_to_look_for_the_field_elsewhere_than_the_header_says(
         bench: Workbench, night: dict[str, list[Path]], masters: tuple[MasterRef, ...],
         monkeypatch: pytest.MonkeyPatch) -> None:
     """A mount that is 1.95 degrees off spent all five seconds where the field is not."""
-    bench._solver = mount = LostMount()
+    bench.solver = mount = LostMount()
     clock = SimpleNamespace(monotonic=mount.monotonic)
     monkeypatch.setattr("iop4d.reduction.rungs.time", clock)
     monkeypatch.setattr("iop4d.science.solve.time", clock)
@@ -279,7 +279,7 @@ def test_of_two_targets_the_frame_is_of_the_one_that_its_header_names(
 
 def test_a_field_that_is_not_found_fails_after_several_attempts(
         bench: Workbench, night: dict[str, list[Path]], masters: tuple[MasterRef, ...]) -> None:
-    bench._solver = FakeSolver(finds=False)
+    bench.solver = FakeSolver(finds=False)
     bench.context = replace(bench.context, catalogue=Catalogue(version=2, sources=()))
     outcome = reduce(bench, night["science"][0], masters)
     assert isinstance(outcome, Failed)
@@ -290,7 +290,7 @@ def test_a_field_that_is_not_found_fails_after_several_attempts(
 
 def test_without_index_files_the_reason_says_what_to_do(
         bench: Workbench, night: dict[str, list[Path]], masters: tuple[MasterRef, ...]) -> None:
-    bench._solver = None
+    bench.solver = None
     outcome = reduce(bench, night["science"][0], masters)
     assert isinstance(outcome, Failed)
     assert outcome.stage == "solve"

@@ -8,28 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from iop4d.instruments.telescopes import T090
 from iop4d.model.flags import Flag
-from iop4d.model.result import ResultValue
-from iop4d.reduction.calibrate import calibrate
 from iop4d.reduction.fluxes import light_error
 from iop4d.reduction.stack import is_stacked, stack
 from iop4d.science.flux import flux_mjy
-from tests.reduction.test_calibrate import CATALOGUE, TARGET, frame, seen
+from tests.reduction.calibrators import seen, series
 
 _OF_ONE = flux_mjy(20.0, "R")  # mJy of an ADU per second at a zero point of 20
-
-
-def series(fluxes: list[float], errs: list[float]) -> tuple[ResultValue, ...]:
-    """Results of the target with such fluxes in ADU per second, among bright calibrators."""
-    frames = []
-    for number, (flux, err) in enumerate(zip(fluxes, errs, strict=True)):
-        target = replace(
-            seen("T", -2.5 * math.log10(flux) if flux > 0 else math.nan), flux=flux, flux_err=err,
-            mag_inst_err=1.0857 * err / flux if flux > 0 else math.nan, snr=flux / err)
-        frames.append(frame(target, *(seen(name, mag, err=1e-4) for name, mag in (
-            ("A", -7.0), ("B", -6.0), ("C", -5.0))), number=number))
-    return calibrate(TARGET, frames, catalogue=CATALOGUE, telescope=T090)
 
 
 def test_the_mean_is_weighted_and_its_error_is_that_of_a_weighted_mean() -> None:

@@ -22,7 +22,7 @@ from tests.reduction.small import SITE, FakeSolver, build, catalogue, reduce
 def bench_that(does: str, root: Path) -> Workbench:
     found = Workbench(WorkerContext(catalogue=catalogue(), site=parse_site(
         f'{SITE}\n[photometry]\nwrong_datasum = "{does}"\n', root=root)))
-    found._solver = FakeSolver()
+    found.solver = FakeSolver()
     return found
 
 

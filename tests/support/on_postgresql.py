@@ -27,7 +27,7 @@ _TOP = Path(__file__).resolve().parents[2]
 _WITHOUT_STORE = frozenset(_TOP / "tests" / name for name in (
     # numbers, files and text alone
     "config", "export", "fields", "fits", "instruments", "model", "reduction", "science",
-    "alerts/test_atel_sentences.py", "alerts/test_atel_figure.py", "alerts/test_atel_text.py",
+    "alerts/atel/test_sentences.py", "alerts/atel/test_figure.py", "alerts/atel/test_text.py",
     "bench", "docs", "test_docs.py", "test_words.py", "test_mutants.py", "test_contracts.py",
     # how files come, from folders and from servers: what becomes of them is tests/ledger
     "archives", "real_servers", "test_remote_night.py",

@@ -19,7 +19,7 @@ from iop4d.store.trigger_table import Trigger
 from iop4d.triggers import broker
 from iop4d.triggers.listener import Listener
 from tests.support.rows import rows
-from tests.triggers.test_listener import until
+from tests.triggers.broker import until
 from tests.triggers.told import TEXT, unified
 
 TOPICS = ("gcn.classic.text.FERMI_LAT_MONITOR", "gcn.notices.example")

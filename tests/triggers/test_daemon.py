@@ -20,7 +20,7 @@ from iop4d.store.status import heartbeat
 from iop4d.triggers.listener import Listener
 from tests.support.rows import rows
 from tests.support.stores import database_of
-from tests.triggers.test_listener import TOPIC, Broker, Told, until
+from tests.triggers.broker import TOPIC, Broker, Told, until
 from tests.triggers.told import unified
 
 SITE = f"""

@@ -195,7 +195,8 @@ def requested(site: Site) -> list[dict[str, Any]]:
 
 
 @contextmanager
-def _serving(site: Site) -> Iterator[str]:
+def served(site: Site) -> Iterator[str]:
+    """Serve a site from a thread; gives its address."""
     stop, addresses, known = threading.Event(), [], threading.Event()
 
     def announce(address: str) -> None:
@@ -216,8 +217,8 @@ def _serving(site: Site) -> Iterator[str]:
 
 @pytest.fixture
 def serving() -> Serving:
-    """Serve a site from a thread; gives its address."""
-    return _serving
+    """What serves a site."""
+    return served
 
 
 #: What a daemon says of itself, as JSON.

@@ -22,8 +22,8 @@ from iop4d.store.database import Database
 from iop4d.web.app import create_app
 from tests.web import observatory
 from tests.web.browser import CHROMIUM, Browser
-from tests.web.conftest import PASSWORD, _serving, add_account, enter
-from tests.web.test_policy import path_of, routes
+from tests.web.conftest import PASSWORD, add_account, enter, served
+from tests.web.routes import path_of, routes
 from tests.web.views.data import real_frame
 
 pytestmark = [
@@ -72,7 +72,7 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Browser, 
     """A browser in which an admin is signed in, the site's address, and its pages."""
     site = _site(tmp_path_factory.mktemp("pages") / "site")
     pages = _pages(create_app(site))
-    with _serving(site) as address, Browser() as browser:
+    with served(site) as address, Browser() as browser:
         browser.open(address + "sign-in")
         browser.wait("document.querySelector('main form button')")
         browser.js("document.querySelector('input[name=name]').value = 'Ana'; document."

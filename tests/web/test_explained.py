@@ -14,7 +14,7 @@ from iop4d.store import provenance
 from iop4d.store.database import Database
 from iop4d.store.results import Origin, save_results
 from iop4d.web.explained import lines_of
-from tests.reduction.test_calibrate import STARS, TARGET, result, seen, star
+from tests.reduction.calibrators import STARS, TARGET, result, seen, star
 
 
 @pytest.fixture

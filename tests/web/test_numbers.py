@@ -17,7 +17,7 @@ from iop4d.web import context
 from iop4d.web.app import create_app
 from tests.support.stores import taken_away
 from tests.web.conftest import emit, execute
-from tests.web.test_policy import path_of
+from tests.web.routes import path_of
 
 LISTED = [f"v1.{name}" for name in LISTINGS]
 HUGE = ("9223372036854775808", "99999999999999999999", "9" * 5000, "-1", "1e309", "nan", "\u0663")

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from werkzeug.routing import Rule
 
 from iop4d.config import Site
 from iop4d.model.states import Role
@@ -24,28 +23,13 @@ from iop4d.web.context import parts
 from iop4d.web.policy import ACCESS, Access
 from iop4d.web.reader import Read
 from tests.web.conftest import DAEMON_SAYS, OURS, add_account, enter, execute, firing, requested
+from tests.web.routes import path_of, routes
 
 READS = {"everybody": Access.SITE, "results": Access.RESULTS, "signed-in": Access.OPEN}
 #: What a page about a route's subject would show.
 _PRIVATE = re.compile(r"BLLac-0|S50716-0|ana@example|t220|CAFOS|2200\+420|/raw/|mag < 13|87654321|"
                       r"BL Lac|Traceback")
 _OF_RESULTS = re.compile(r"ana@example|mag < 13|87654321|Traceback|/raw/|previews/")
-_VALUES = {"id_": "1", "key": "BL%20Lac", "name": "0001.eml", "night": "2025-11-22",
-           "file": "draft.txt", "filename": "live.js", "act": "acknowledge", "what": "role",
-           "form": "png",
-           "which": "reduced", "level": "0", "column": "0", "row": "0"}
-
-
-def path_of(rule: Rule) -> str:
-    """An address of a route."""
-    path = re.sub(r"<(?:[^:<>]*(?:\([^)]*\))?:)?(\w+)>", lambda found: _VALUES[found[1]], rule.rule)
-    return path.replace("/fragments/0001.eml", "/fragments/telescopes").replace(
-        "/rules/0001.eml", "/rules/bright")
-
-
-def routes(app: Flask, method: str) -> list[Rule]:
-    """The routes of a method."""
-    return [rule for rule in app.url_map.iter_rules() if method in (rule.methods or ())]
 
 
 def app_of(site: Site, read: str) -> Flask:

@@ -12,7 +12,7 @@ from iop4d.config import Site
 from tests.web import observatory
 from tests.web.browser import CHROMIUM, Browser
 from tests.web.conftest import Serving
-from tests.web.views.sources.test_result_pages import add
+from tests.web.views.sources.many_results import add
 
 pytestmark = [
     pytest.mark.browser,

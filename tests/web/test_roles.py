@@ -20,7 +20,7 @@ from iop4d.web.policy import ACCESS, Access
 from tests.support.stores import taken_away
 from tests.web import observatory
 from tests.web.conftest import OURS, add_account, enter
-from tests.web.test_policy import path_of
+from tests.web.routes import path_of
 
 #: What each may at most. A token never has more than its account, and no accounts at all.
 MAY = {"nobody": Access.SITE, "viewer": Access.OWN, "observer": Access.OBSERVE,

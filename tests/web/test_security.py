@@ -16,7 +16,7 @@ from iop4d.web.app import create_app
 from iop4d.web.reader import RefusedError, open_inside
 from tests.web import observatory
 from tests.web.conftest import FILLED, MISSING, Answers
-from tests.web.test_policy import path_of
+from tests.web.routes import path_of
 
 _OTHER_SITE = re.compile(r"https?://(?!www\.w3\.org/)[\w.-]+", re.IGNORECASE)
 

@@ -8,7 +8,6 @@ import io
 import json
 import logging
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ import pytest
 from iop4d import config
 from iop4d.alerts.channels.apprise import AppriseChannel
 from iop4d.alerts.channels.base import Notice, SendError, scrub
-from tests.alerts.channels.test_webhook import Receiver
+from tests.alerts.channels.receiver import Receiver
 
 NEWS = Notice(id="<1@example.org>", kind="alert", subject="BL Lac R = 12.87", at=0.0,
               text="R = 12.87 - *not* _markup_", severity="high")
@@ -27,12 +26,6 @@ installed = pytest.mark.skipif(importlib.util.find_spec("apprise") is None,
                                reason="the extra 'apprise' is not installed")
 # The library asks for modules of Python that go away in 3.13, and says so.
 pytestmark = pytest.mark.filterwarnings("ignore:.*deprecated:DeprecationWarning")
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as running:
-        yield running
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
@@ -17,10 +18,12 @@ from iop4d.store.schema import Audit
 from iop4d.web.app import create_app
 from tests.support.rows import rows
 from tests.web.conftest import OURS, add_account, enter
-from tests.web.views.alerts.test_drafts import NAME
-from tests.web.views.alerts.test_drafts import site as a_site
+from tests.web.views.alerts.one_draft import NAME, site_with_draft
 
-site = a_site
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return site_with_draft(tmp_path / "site")
 
 
 @pytest.fixture

@@ -10,31 +10,20 @@ import pytest
 from flask.testing import FlaskClient
 
 from iop4d.alerts.atel import drafts
-from iop4d.alerts.atel.figure import Pictures
 from iop4d.alerts.atel.gather import gather
 from iop4d.config import Site
 from iop4d.store.database import Database
 from iop4d.store.schema import Alert, Result
 from iop4d.web.app import create_app
-from tests.alerts.telegrams import asked, fill_catalogue, flare, without_stars
+from tests.alerts.atel.telegrams import asked, fill_catalogue, without_stars
 from tests.support.rows import update
 from tests.web import observatory
-
-NAME = "ATel_BLLac_20261122T2130"
-PICTURES = Pictures(png=b"\x89PNG\r\n\x1a\n", pdf=b"%PDF-1.4")
+from tests.web.views.alerts.one_draft import NAME, site_with_draft
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Site:
-    """A site with one draft."""
-    made = observatory.site(tmp_path / "site")
-    database = Database(made.database)
-    with database.write() as tx:
-        fill_catalogue(tx)
-        facts = flare(tx, 8)
-    database.close()
-    drafts.save(drafts.folder_of(made), facts, drafts.compose(made, facts), PICTURES, made_at=1.0)
-    return made
+    return site_with_draft(tmp_path / "site")
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from iop4d.store.database import Database
 from iop4d.store.schema import Outbox, Summary
 from iop4d.web.app import create_app
 from tests.alerts.nights import summary_site
-from tests.alerts.test_summary_write import HOSTILE, PICTURE, facts, nothing, source
+from tests.alerts.summary_facts import HOSTILE, PICTURE, facts, nothing, source
 from tests.web.browser import CHROMIUM, Browser
 from tests.web.conftest import Serving
 from tests.web.observatory import png

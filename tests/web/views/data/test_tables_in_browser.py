@@ -15,7 +15,7 @@ from astropy.table import Table
 
 from iop4d.config import Site
 from tests.web.browser import CHROMIUM, Browser
-from tests.web.conftest import _serving
+from tests.web.conftest import served
 
 pytestmark = [
     pytest.mark.browser,
@@ -27,7 +27,7 @@ _ROWS = "document.querySelectorAll('.tabulator-row').length"
 
 @pytest.fixture(scope="module")
 def opened(filled: Site) -> Iterator[tuple[Browser, str]]:
-    with _serving(filled) as address, Browser() as browser:
+    with served(filled) as address, Browser() as browser:
         browser.look_like(1600, 1000)
         yield browser, address
         browser.leave()

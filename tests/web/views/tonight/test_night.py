@@ -17,7 +17,7 @@ from iop4d.store import events, pages, tonight
 from iop4d.store.database import Database
 from iop4d.store.schema import Result
 from iop4d.web.app import create_app
-from tests.alerts.test_summary_write import facts, nothing
+from tests.alerts.summary_facts import facts, nothing
 from tests.web import observatory
 
 NOW = time.time()

@@ -15,12 +15,11 @@ from iop4d.alerts.atel.facts import (
 from iop4d.alerts.atel.gather import gather, of_alert
 from iop4d.model.flags import Flag
 from iop4d.store.database import Transaction
-from tests.alerts.telegrams import (
+from tests.alerts.atel.telegrams import (
     NAME,
     TODAY,
     alert,
     asked,
-    fill_catalogue,
     flare,
     light,
     measure,
@@ -29,12 +28,6 @@ from tests.alerts.telegrams import (
     two_cameras,
     without_stars,
 )
-
-
-@pytest.fixture
-def tx(tx: Transaction) -> Transaction:
-    fill_catalogue(tx)
-    return tx
 
 
 def test_a_night_is_reported_as_its_mean_with_the_results_it_rests_on(tx: Transaction) -> None:

@@ -11,21 +11,14 @@ from iop4d.alerts.atel.gather import gather
 from iop4d.alerts.atel.text import write
 from iop4d.store.database import Transaction
 from iop4d.store.schema import Result
-from tests.alerts.telegrams import (
+from tests.alerts.atel.telegrams import (
     HEAD,
     TODAY,
     asked,
-    fill_catalogue,
     measure,
     quiet_past,
     told,
 )
-
-
-@pytest.fixture
-def tx(tx: Transaction) -> Transaction:
-    fill_catalogue(tx)
-    return tx
 
 
 def test_a_fading_source_is_told_as_such(tx: Transaction) -> None:

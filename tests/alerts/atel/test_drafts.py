@@ -21,7 +21,7 @@ from iop4d.config import Site
 from iop4d.config.load import parse_site
 from iop4d.store.database import Database
 from iop4d.store.schema import Alert, Event
-from tests.alerts.telegrams import (
+from tests.alerts.atel.telegrams import (
     alert,
     asked,
     fill_catalogue,

@@ -29,11 +29,10 @@ from iop4d.model.source import Source, SourceKind
 from iop4d.store import catalogue
 from iop4d.store.database import Transaction
 from iop4d.store.schema import Result
-from tests.alerts.telegrams import (
+from tests.alerts.atel.telegrams import (
     HEAD,
     NAME,
     asked,
-    fill_catalogue,
     light,
     measure,
     quiet_past,
@@ -42,12 +41,6 @@ from tests.alerts.telegrams import (
     two_cameras,
     untraced,
 )
-
-
-@pytest.fixture
-def tx(tx: Transaction) -> Transaction:
-    fill_catalogue(tx)
-    return tx
 
 
 def test_every_number_of_the_text_is_in_the_table(tx: Transaction) -> None:

@@ -23,7 +23,7 @@ from iop4d.model.units import robust_sigma
 from iop4d.store import catalogue
 from iop4d.store.database import Transaction
 from iop4d.store.schema import Result
-from tests.alerts.telegrams import NAME, TODAY, asked, fill_catalogue, measure
+from tests.alerts.atel.telegrams import NAME, TODAY, asked, measure
 from tests.support.cases import tried
 
 NIGHTS, PARTS = 500, 4  # each part meets every sentence
@@ -350,7 +350,6 @@ def read(body: str, sky: Sky) -> None:
 @pytest.mark.parametrize("part", range(tried(few=1, every=PARTS)))
 def test_every_sentence_is_true_at_any_moment_of_a_flare(tx: Transaction, part: int) -> None:
     """Of 125 flares, and of 500 with ``make every-case``."""
-    fill_catalogue(tx)
     source = catalogue.find(tx, NAME)
     source.extinction["R"] = 0.72
     measure(tx, 0, 9.0, 13.0, source="pattern", mag_err_common=0.02)

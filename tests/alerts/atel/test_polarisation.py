@@ -9,22 +9,15 @@ import pytest
 from iop4d.alerts.atel.gather import gather
 from iop4d.alerts.atel.text import write
 from iop4d.store.database import Transaction
-from tests.alerts.telegrams import (
+from tests.alerts.atel.telegrams import (
     HEAD,
     asked,
-    fill_catalogue,
     measure,
     polarised,
     told,
     untraced,
     without_stars,
 )
-
-
-@pytest.fixture
-def tx(tx: Transaction) -> Transaction:
-    fill_catalogue(tx)
-    return tx
 
 
 def test_polarisation_measurements_are_counted_in_the_band_that_is_reported(
