@@ -7,7 +7,7 @@ from iop4d.alerts.notify import dedup_key
 from iop4d.alerts.rendering import clean
 from iop4d.config import Alerts
 from iop4d.model.states import MessageKind
-from iop4d.store import outbox
+from iop4d.store import channel_state, outbox
 from iop4d.store.database import Connection, Transaction
 from iop4d.store.outbox import Extent, Foldable, Message
 from iop4d.store.schema import Outbox
@@ -24,10 +24,10 @@ def claim_next(tx: Transaction, channel: str, settings: Alerts, now: float) -> M
     """
     outbox.unfold_due(tx, channel, now)
     while (row := outbox.most_severe_due(tx, channel, now)) is not None:
-        if outbox.follow_recipient(tx, channel, row.recipient):
+        if channel_state.follow_recipient(tx, channel, row.recipient):
             continue
         rest = max(_rest_until(tx, row, settings, now),
-                   outbox.rest_until(tx, channel, row.recipient, now))
+                   channel_state.rest_until(tx, channel, row.recipient, now))
         if rest > now:
             outbox.put_off_others(tx, row, now, rest)
             continue

@@ -19,7 +19,7 @@ from iop4d.alerts.channels.base import Channel, SendError, make_channels
 from iop4d.alerts.rendering import clean
 from iop4d.config import Alerts, Site
 from iop4d.model.messages import PlotRequest
-from iop4d.store import outbox
+from iop4d.store import channel_state, outbox
 from iop4d.store.database import Transaction
 from iop4d.store.outbox import Message
 from iop4d.store.thread import DatabaseThread
@@ -250,12 +250,12 @@ def note_refusal(tx: Transaction, message: Message, error: SendError, *, setting
     again = now + (pause if error.retry_after is None else max(error.retry_after, 1.0))
     outbox.mark_tried(tx, message, unsure=message.unsure or error.unsure)
     if error.moved_to:
-        outbox.move_recipient(tx, message.channel, message.recipient, error.moved_to)
+        channel_state.move_recipient(tx, message.channel, message.recipient, error.moved_to)
         outbox.put_off(tx, message, 0.0 if message.attempts <= _MOVES else again)
         return
     if error.retry_after is not None:
-        outbox.ask_rest(tx, message.channel, "" if error.channel_down else message.recipient, now,
-                        again)
+        channel_state.ask_rest(
+            tx, message.channel, "" if error.channel_down else message.recipient, now, again)
     if error.permanent:
         outbox.give_up(tx, message, now, error.reason)
     else:

@@ -24,7 +24,7 @@ from iop4d.alerts.rules import CompiledRule, compile_rule
 from iop4d.config import Rule, Site
 from iop4d.model.states import ACTIVE_ALERTS, AlertState, MessageKind
 from iop4d.model.units import jd_of_unix, utc_of_unix
-from iop4d.store import alerts, health, nodes, outbox, standards
+from iop4d.store import alerts, deliveries, health, nodes, standards
 from iop4d.store.database import Connection, Transaction
 from iop4d.store.schema import Alert
 
@@ -176,7 +176,7 @@ def undelivered(state: SystemState, _window: float) -> Values:
     """Hours for which a channel has not delivered the oldest of its messages."""
     return {channel.name: 0.0 for channel in state.site.channel} | {
         one["channel"]: (state.now - one["since"]) / _HOUR
-        for one in outbox.undelivered(state.db, state.now)}
+        for one in deliveries.undelivered(state.db, state.now)}
 
 
 def standard_off(state: SystemState, window: float) -> Values:
@@ -200,7 +200,7 @@ def why(state: SystemState, quantity: str, subject: str) -> str:
         return next((str(a.get("reason") or "") for a in _reached(state)
                      if a["name"] == subject), "")
     if quantity == "undelivered":
-        return next((str(one["reason"]) for one in outbox.undelivered(state.db, state.now)
+        return next((str(one["reason"]) for one in deliveries.undelivered(state.db, state.now)
                      if one["channel"] == subject), "")
     if quantity == "no_data":
         seen = clouds(state, _CLOUDS_DAYS)

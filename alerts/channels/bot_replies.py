@@ -13,7 +13,7 @@ from iop4d.alerts.rendering import count, moment
 from iop4d.config import Site
 from iop4d.model.uncertainty import chi_text, mag_text, p_text
 from iop4d.model.units import utc_of_jd
-from iop4d.store import alerts, outbox, sources
+from iop4d.store import alerts, channel_state, deliveries, sources
 from iop4d.store.database import Connection, Transaction
 from iop4d.store.schema import Result
 from iop4d.store.status import heartbeat, night_line
@@ -64,7 +64,7 @@ def _status(db: Connection, now: float) -> str:
     if paused := beat.get("paused"):
         lines.append(f"processing is paused: {paused}")
     lines += [f"channel {one['channel']} does not deliver: {one['reason']}"
-              for one in outbox.undelivered(db, now)]
+              for one in deliveries.undelivered(db, now)]
     active = sorted(alerts.active(db), key=lambda alert: -alert.fired_at)
     lines += [f"{alert.state}: {actions.described(alert)}" for alert in active[:_LISTED]]
     lines.append(count(len(active), "active alert") if active else "no active alerts")
@@ -123,7 +123,7 @@ def _commands(section: config.TelegramChannel, bot: Channel, database: DatabaseT
         name=name, api=bot.api, send_text=bot.send_text, clock=clock,
         replies=DatabaseReplies(database=database, clock=clock),
         chats=chats, moved=lambda: database.read(
-            outbox.moved_recipients, name, {*section.to, *chats}),
-        note_move=lambda old, new: database.write(outbox.move_recipient, name, old, new),
-        load=lambda: database.read(outbox.next_update, name),
-        save=lambda number: database.write(outbox.keep_next_update, name, number))
+            channel_state.moved_recipients, name, {*section.to, *chats}),
+        note_move=lambda old, new: database.write(channel_state.move_recipient, name, old, new),
+        load=lambda: database.read(channel_state.next_update, name),
+        save=lambda number: database.write(channel_state.keep_next_update, name, number))

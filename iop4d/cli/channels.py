@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from iop4d import config
     from iop4d.alerts.channels.base import Channel, Notice
     from iop4d.config import Site
-    from iop4d.store.outbox import Tally
+    from iop4d.store.deliveries import Tally
 
 
 @click.group(invoke_without_command=True)
@@ -150,9 +150,9 @@ def _show(section: config.Channel, tally: Tally | None, now: float) -> None:
 
 
 def _tallies(site: Site) -> dict[str, Tally]:
-    from iop4d.store import outbox
+    from iop4d.store import deliveries
 
     if not has_database(site):
         return {}
     with open_database(site, read_only=True).read() as db:
-        return outbox.tallies(db)
+        return deliveries.tallies(db)

@@ -1,8 +1,4 @@
-"""Messages to people: rows that are queued, claimed, and marked as sent, put off or given up.
-
-What a channel must remember across restarts stands beside them: where recipients moved to, who is
-to be left alone, how far a bot has read.
-"""
+"""Messages to people: rows that are queued, claimed, and marked as sent, put off or given up."""
 
 from __future__ import annotations
 
@@ -10,22 +6,19 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from peewee import JOIN, Case, fn
+from peewee import Case, fn
 
 from iop4d.config.alerting import SEVERITIES, rank
 from iop4d.model.states import MessageKind, MessageState
+from iop4d.store.channel_state import known_recipients
 from iop4d.store.database import Connection, Transaction
 from iop4d.store.events import emit
-from iop4d.store.schema import ChannelState, Outbox
+from iop4d.store.schema import Outbox
 from iop4d.store.statement import Statement
 from iop4d.store.table import in_json, larger
 
 _DAY = 86400.0
-_SHOWN = _DAY  # seconds for which a message that was given up counts as undelivered
 _UNCONFIRMED = 2 * _DAY  # seconds for which an unconfirmed message begins a thread
-_MOVED = "moved "
-_REST = "rest"
-_NEXT_UPDATE = "next update"
 #: Kinds of message that are never part of a digest.
 ALONE = (MessageKind.DIGEST, MessageKind.SUMMARY, MessageKind.TEST)
 
@@ -313,7 +306,7 @@ def drop_unlisted(tx: Transaction, listed: Mapping[str, Collection[str]]) -> dic
     dropped = {}
     for channel, recipients in listed.items():
         strange = (Outbox.channel == channel) & Outbox.recipient.not_in(
-            _known_recipients(tx, channel, recipients))
+            known_recipients(tx, channel, recipients))
         tx.update(Outbox, given_up_at=None).where(
             strange & (Outbox.state == MessageState.FAILED)).execute()
         count = tx.update(
@@ -325,160 +318,6 @@ def drop_unlisted(tx: Transaction, listed: Mapping[str, Collection[str]]) -> dic
     return dropped
 
 
-def _known_recipients(tx: Transaction, channel: str, listed: Collection[str]) -> set[str]:
-    """The listed recipients and the names to which they moved; what waits for them follows."""
-    for old in _moves(tx, channel):
-        follow_recipient(tx, channel, old)
-    return set(listed) | moved_recipients(tx, channel, listed)
-
-
-def moved_recipients(db: Connection, channel: str, listed: Collection[str]) -> set[str]:
-    """The names to which listed recipients moved, the names between included."""
-    places, found = _moves(db, channel), set[str]()
-    for recipient in listed:
-        at = recipient
-        while at in places and places[at] not in found:
-            at = places[at]
-            found.add(at)
-    return found
-
-
-def _moves(db: Connection, channel: str) -> dict[str, str]:
-    """Where the recipients of a channel moved, by their names before."""
-    return {name.removeprefix(_MOVED): to for name, to in db.select(
-        ChannelState, ChannelState.name, ChannelState.value).where(
-            (ChannelState.channel == channel) & ChannelState.name.startswith(_MOVED)).tuples()}
-
-
-# What a channel remembers.
-
-
-def move_recipient(tx: Transaction, channel: str, old: str, new: str) -> None:
-    """A recipient has a new name, and what waits for the old one follows.
-
-    The new name leads nowhere else from now on, so that names never lead round in a circle.
-    """
-    _remember(tx, channel, _MOVED + old, new)
-    tx.delete(ChannelState).where(_named(channel, _MOVED + new)).execute()
-    follow_recipient(tx, channel, old)
-
-
-def follow_recipient(tx: Transaction, channel: str, recipient: str) -> bool:
-    """Readdress what waits for a recipient who moved; whether there was anything to do."""
-    moved = tx.get(ChannelState, _named(channel, _MOVED + recipient))
-    return moved is not None and bool(tx.update(Outbox, recipient=moved.value).where(
-        _to(channel, recipient) & _QUEUED).execute())
-
-
-def ask_rest(tx: Transaction, channel: str, recipient: str, now: float, until: float) -> None:
-    """The server wants a recipient left alone; an empty one: the whole channel."""
-    _remember(tx, channel, f"{_REST} {recipient}".rstrip(), f"{now!r} {until!r}")
-
-
-def rest_until(tx: Transaction, channel: str, recipient: str, now: float) -> float:
-    """Until when the server wants a recipient left alone (Unix seconds).
-
-    If the clock was set back since it asked for that, the wait counts from now.
-    """
-    longest = 0.0
-    for state in list(tx.select(ChannelState).where(
-            (ChannelState.channel == channel)
-            & ChannelState.name.in_((_REST, f"{_REST} {recipient}")))):
-        asked_at, until = (float(part) for part in state.value.split())
-        if asked_at > now:
-            until += now - asked_at
-            _remember(tx, channel, state.name, f"{now!r} {until!r}")
-        longest = max(longest, until)
-    return longest
-
-
-def next_update(db: Connection, channel: str) -> int:
-    """The number of the next message that a channel's bot has not read."""
-    row = db.get(ChannelState, _named(channel, _NEXT_UPDATE))
-    return int(row.value) if row else 0
-
-
-def keep_next_update(tx: Transaction, channel: str, number: int) -> None:
-    """Note how far a channel's bot has read."""
-    _remember(tx, channel, _NEXT_UPDATE, str(number))
-
-
-def _remember(tx: Transaction, channel: str, name: str, value: str) -> None:
-    tx.replace(ChannelState, channel=channel, name=name, value=value)
-
-
-# What people are shown.
-
-
-def undelivered(db: Connection, now: float) -> list[dict[str, Any]]:
-    """Channels with messages that did not get through: how many, since when, and why.
-
-    A recipient who was given up counts for a day, or until a later message was accepted.
-    """
-    found: dict[str, dict[str, Any]] = {}
-    for one in [*_retried(db), *_given_up(db, now - _SHOWN)]:
-        there = found.setdefault(one["channel"], {**one, "messages": 0})
-        there["messages"] += one["messages"]
-        there["since"] = min(there["since"], one["since"])
-        there.pop("recipient", None)
-    return list(found.values())
-
-
-def _given_up(db: Connection, since: float) -> list[dict[str, Any]]:
-    """Recipients of whom messages were given up, except those who got a later one."""
-    later = Outbox.alias()
-    rows = (db.select(Outbox, Outbox.channel, Outbox.recipient, fn.COUNT(Outbox.id),
-                      fn.MIN(Outbox.created_at), fn.MAX(Outbox.id))
-            .join(later, JOIN.LEFT_OUTER, on=(
-                (later.channel == Outbox.channel) & (later.recipient == Outbox.recipient)
-                & (later.state == MessageState.SENT) & (later.sent_at > Outbox.given_up_at)))
-            .where((Outbox.state == MessageState.FAILED) & (Outbox.given_up_at >= since)
-                   & later.id.is_null()).group_by(Outbox.channel, Outbox.recipient)
-            .order_by(Outbox.channel, Outbox.recipient).tuples())
-    return [{"channel": channel, "recipient": recipient, "messages": count, "since": first,
-             "reason": f"{recipient} was given up: {_last_error(db, newest)}"}
-            for channel, recipient, count, first, newest in rows]
-
-
-def _retried(db: Connection) -> list[dict[str, Any]]:
-    rows = (db.select(Outbox, Outbox.channel, fn.COUNT(Outbox.id), fn.MIN(Outbox.created_at),
-                      fn.MAX(Outbox.id))
-            .where(_QUEUED & (Outbox.last_error != ""))
-            .group_by(Outbox.channel).order_by(Outbox.channel).tuples())
-    return [{"channel": channel, "messages": count, "since": first,
-             "reason": _last_error(db, newest)} for channel, count, first, newest in rows]
-
-
-def _last_error(db: Connection, id_: int) -> str:
-    return str(db.by_id(Outbox, id_).last_error)
-
-
-@dataclass(kw_only=True)
-class Tally:
-    """How the messages of a channel fared: how many of each state, the last success and error."""
-
-    counts: dict[str, int]
-    sent_at: float | None = None
-    last_error: str = ""
-
-
-def tallies(db: Connection) -> dict[str, Tally]:
-    """The tally of each channel that ever had a message."""
-    found: dict[str, Tally] = {}
-    for channel, state, count, sent_at in db.select(
-            Outbox, Outbox.channel, Outbox.state, fn.COUNT(Outbox.id), fn.MAX(Outbox.sent_at)
-            ).group_by(Outbox.channel, Outbox.state).tuples():
-        tally = found.setdefault(channel, Tally(counts={}))
-        tally.counts[state] = count
-        if state == MessageState.SENT:
-            tally.sent_at = sent_at
-    latest = Outbox.select(fn.MAX(Outbox.id)).where(Outbox.last_error != "").group_by(
-        Outbox.channel)
-    for row in db.select(Outbox, Outbox.channel, Outbox.last_error).where(Outbox.id.in_(latest)):
-        found[row.channel].last_error = row.last_error
-    return found
-
-
 # Conditions.
 
 
@@ -488,7 +327,3 @@ def _is_due(channel: str, now: float) -> Any:
 
 def _to(channel: str, recipient: str) -> Any:
     return (Outbox.channel == channel) & (Outbox.recipient == recipient)
-
-
-def _named(channel: str, name: str) -> Any:
-    return (ChannelState.channel == channel) & (ChannelState.name == name)

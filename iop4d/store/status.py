@@ -11,7 +11,7 @@ from iop4d.model.states import DaemonState, FrameState, JobState
 from iop4d.store import alerts, events, groups, nodes, troubles
 from iop4d.store.counts import frames_by_state, jobs_by_kind_and_state
 from iop4d.store.database import Connection, Transaction
-from iop4d.store.outbox import undelivered
+from iop4d.store.deliveries import undelivered
 from iop4d.store.results import standing
 from iop4d.store.schema import Alert, Frame, Job, Master, Meta, Mute, Outbox
 

@@ -13,7 +13,7 @@ from iop4d.alerts.channels.base import Notice, SendError
 from iop4d.alerts.relay import Relay
 from iop4d.config import Site
 from iop4d.model.messages import PlotRequest
-from iop4d.store import outbox
+from iop4d.store import deliveries
 from iop4d.store.lasting import Lasting
 from iop4d.store.outbox import Message
 from iop4d.store.schema import Event, Outbox
@@ -105,7 +105,7 @@ class Post:
 
     def undelivered(self, now: float) -> list[dict[str, Any]]:
         with self.night.database.read() as db:
-            return outbox.undelivered(db, now)
+            return deliveries.undelivered(db, now)
 
     def states(self) -> list[tuple[str, int, str]]:
         return [(m.state, m.attempts, m.last_error) for m in rows(self.night.database, Outbox)]

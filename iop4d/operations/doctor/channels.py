@@ -10,7 +10,7 @@ from iop4d.alerts.channels.base import Checked, SendError, make_channels
 from iop4d.model.errors import Iop4dError
 from iop4d.operations.doctor.findings import Finding, Surroundings, fault, good
 from iop4d.store.database import Database, is_there
-from iop4d.store.outbox import undelivered
+from iop4d.store.deliveries import undelivered
 
 _CHANNELS = "channels"
 _WITHIN = 20.0  # seconds in which a server must have answered

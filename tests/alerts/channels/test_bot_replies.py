@@ -11,7 +11,7 @@ from iop4d.alerts import actions
 from iop4d.alerts.channels.base import make_channels
 from iop4d.alerts.channels.bot_replies import DatabaseReplies, commands_of
 from iop4d.simulator.botserver import TOKEN, BotServer
-from iop4d.store import outbox
+from iop4d.store import channel_state
 from iop4d.store.database import Database
 from iop4d.store.schema import Alert
 from tests.alerts.bench import JD, Night, Start, point, site_of
@@ -97,9 +97,10 @@ def test_how_far_a_bot_has_read_is_kept(start: Start) -> None:
     night = start()
     for number in (7, 9):
         with night.database.write() as tx:
-            outbox.keep_next_update(tx, "bot", number)
+            channel_state.keep_next_update(tx, "bot", number)
     with night.database.read() as db:
-        assert (outbox.next_update(db, "bot"), outbox.next_update(db, "other")) == (9, 0)
+        assert channel_state.next_update(db, "bot") == 9
+        assert channel_state.next_update(db, "other") == 0
 
 
 def test_commands_follow_a_group_whose_move_an_alert_learnt(tmp_path: Path) -> None:
@@ -112,7 +113,7 @@ def test_commands_follow_a_group_whose_move_an_alert_learnt(tmp_path: Path) -> N
             f'api_url = "{server.url}"\naccept_commands = true\n'))
         night = Night(site, clock)
         with night.database.write() as tx:
-            outbox.move_recipient(tx, "bot", "-5", "-1005")
+            channel_state.move_recipient(tx, "bot", "-5", "-1005")
         server.hear(-1006, "/status")
         server.hear(-1005, "/status")
 
@@ -137,9 +138,9 @@ def test_the_names_to_which_recipients_moved(tmp_path: Path) -> None:
     database = Database(tmp_path / "site.db")
     with database.write() as tx:
         for old, new in (("-1", "-2"), ("-2", "-3"), ("-8", "-9")):
-            outbox.move_recipient(tx, "bot", old, new)
-        assert outbox.moved_recipients(tx, "bot", ["-1", "-7"]) == {"-2", "-3"}
-        outbox.move_recipient(tx, "bot", "-3", "-1")  # round in a circle
-        assert outbox.moved_recipients(tx, "bot", ["-1"]) <= {"-1", "-2", "-3"}
-        assert outbox.moved_recipients(tx, "other", ["-1"]) == set()
+            channel_state.move_recipient(tx, "bot", old, new)
+        assert channel_state.moved_recipients(tx, "bot", ["-1", "-7"]) == {"-2", "-3"}
+        channel_state.move_recipient(tx, "bot", "-3", "-1")  # round in a circle
+        assert channel_state.moved_recipients(tx, "bot", ["-1"]) <= {"-1", "-2", "-3"}
+        assert channel_state.moved_recipients(tx, "other", ["-1"]) == set()
     database.close()
