@@ -76,6 +76,10 @@ async def connect(archive: FtpArchive) -> FtpSession:
     return session
 
 
+class _NoFactsError(Exception):
+    """A server gives no facts of a file by MLST."""
+
+
 class FtpSession:
     """One control connection; see ``session.Session``. One command or transfer at a time."""
 
@@ -170,22 +174,30 @@ class FtpSession:
         """
         async with self._busy:
             with self._guarded(path):
-                if self._has_mlst and path not in self._links:
-                    command = f"MLST {self._raw(path)}"
-                    try:
-                        info = await self._command(command, "250")
-                        with contextlib.suppress(ValueError, LookupError):  # in words of its own
-                            return mlsx_entry(info[1].encode(BYTES), self._archive.encoding)
-                    except StatusCodeError as error:
-                        if not _is_not_given(error):
-                            raise
-                        self._has_mlst = not is_answer(error, UNKNOWN_COMMAND)
                 try:
+                    if self._has_mlst and path not in self._links:
+                        with contextlib.suppress(_NoFactsError):
+                            return await self._facts(path)
                     return await self._size_and_time(path)
                 except StatusCodeError as error:
                     if _is_not_given(error):
                         return None
                     raise
+
+    async def _facts(self, path: str) -> RemoteEntry | None:
+        """A file by MLST; raises _NoFactsError where that is not given, or answered in words."""
+        command = f"MLST {self._raw(path)}"
+        try:
+            info = await self._command(command, "250")
+        except StatusCodeError as error:
+            if not _is_not_given(error):
+                raise
+            self._has_mlst = not is_answer(error, UNKNOWN_COMMAND)
+            raise _NoFactsError from None
+        try:
+            return mlsx_entry(info[1].encode(BYTES), self._archive.encoding)
+        except (ValueError, LookupError):
+            raise _NoFactsError from None
 
     async def _size_and_time(self, path: str) -> RemoteEntry | None:
         """A file, or what a link leads to; None where the answer holds no size."""

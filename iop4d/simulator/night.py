@@ -210,12 +210,7 @@ class Night:
         flux *= 1 + scintillation(ccd, plan.exptime_s, air) * rng.standard_normal(flux.size)
         sky = float(plan.exptime_s * ccd.pixel_arcsec**2 * 10 ** (
             0.4 * (ccd.zero_point[band] - ccd.sky_mag[band])) * (1 + clouds))
-        x, y, part = images.all()
-        light = star_light(x, y, np.resize(flux, part.size) * part, psf, window.shape,
-                           whole=ccd.shape, origin=(window.x, window.y), dtype=ccd.dtype)
-        light = smeared(light, hard)
-        for trail in self._trails(planned, images, flux, psf, window):
-            light += trail
+        light = self._starlight(planned, images, flux, psf, window)
         moon, slope = hard.sky(window, self._whole.nx)
         sky *= moon
         light += sky * (1 + self._slope(window) + slope)
@@ -223,11 +218,7 @@ class Night:
         hits = plan.cosmic_rays * window.nx * window.ny / (self._whole.nx * self._whole.ny)
         data = self._expose(light, window, plan.exptime_s, round(hits),
                             self._hits(planned, images, flux))
-        east, north = hard.header_off_arcmin
-        east /= math.cos(math.radians(stars.dec[0]))
-        pointing = (stars.ra[0] + rng.uniform(-30, 30) / 3600 + east / 60, stars.dec[0]
-                    + rng.uniform(-30, 30) / 3600 + north / 60)
-        frame = self._frame(planned, window, data, pointing=pointing)
+        frame = self._frame(planned, window, data, pointing=self._pointing(stars))
         truth = Truth(
             name=frame.name, source=where.source, band=band, exptime_s=plan.exptime_s,
             jd_mid=jd_mid, target_mag=float(mags[0]), wcs=wcs, fwhm_arcsec=float(seeing),
@@ -238,6 +229,26 @@ class Night:
             transparency=clear, **self._target_polarisation(planned, where))
         return SimulatedFrame(name=frame.name, kind=frame.kind, header=frame.header,
                               data=frame.data, at_s=frame.at_s, truth=truth)
+
+    def _starlight(self, planned: Planned, images: _Images, flux: Floats, psf: Psf,
+                   window: Window) -> Image:
+        """The light of all images and trails on a window, ADU; ``flux``: of the chosen stars."""
+        x, y, part = images.all()
+        light = star_light(
+            x, y, np.resize(flux, part.size) * part, psf, window.shape, whole=self._ccd.shape,
+            origin=(window.x, window.y), dtype=self._ccd.dtype)
+        light = smeared(light, self._hard)
+        for trail in self._trails(planned, images, flux, psf, window):
+            light += trail
+        return light
+
+    def _pointing(self, stars: Stars) -> tuple[float, float]:
+        """(RA, Dec) that the header tells, degrees: near the target, or off by what the night has.
+        """
+        east, north = self._hard.header_off_arcmin
+        east /= math.cos(math.radians(stars.dec[0]))
+        return (stars.ra[0] + self._rng.uniform(-30, 30) / 3600 + east / 60,
+                stars.dec[0] + self._rng.uniform(-30, 30) / 3600 + north / 60)
 
     def _stars_of(self, where: Field) -> Stars:
         """The stars of a field under the night's conditions."""

@@ -69,10 +69,14 @@ class Listener:
                 # comes again.
                 except Exception as error:  # noqa: BLE001
                     self._troubled(str(error) or type(error).__name__)
-                    with contextlib.suppress(TimeoutError):
-                        async with asyncio.timeout(self._wait):
-                            await stop.wait()
-                    self._wait = min(2.0 * self._wait, self._waits[1])
+                    await self._pause(stop)
+
+    async def _pause(self, stop: asyncio.Event) -> None:
+        """Wait before another try, longer each time, or until ``stop`` is set."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._wait):
+                await stop.wait()
+        self._wait = min(2.0 * self._wait, self._waits[1])
 
     async def _listen(self, thread: ThreadPoolExecutor, stop: asyncio.Event) -> None:
         """With one client, until ``stop`` is set or something fails."""
