@@ -17,27 +17,27 @@ from iop4d.instruments.detector_cards import mosaic, steps_done
 from iop4d.instruments.draft_bands import put_band
 from iop4d.instruments.draft_gain import put_gain
 from iop4d.instruments.draft_kind import is_plate, is_science, kind_of, put_kind
-from iop4d.instruments.draft_section import Section, Seen, values_of
+from iop4d.instruments.draft_section import Example, Section, values_of
 from iop4d.model.errors import FrameError, Iop4dError
 from iop4d.model.frame import FrameKind
 
 
-def draft(frames: Sequence[Seen]) -> str:
+def draft(frames: Sequence[Example]) -> str:
     """The section that reads these frames, all of one camera; raises Iop4dError if they are not."""
     section = Section()
     _name(frames, section)
     put_kind(frames, section)
-    science = [seen for seen in frames if is_science(seen, section)] or list(frames)
+    science = [frame for frame in frames if is_science(frame, section)] or list(frames)
     _scale(science, section)
     _detector(frames, section)
     _band(frames, science, section)
     put_gain(frames, section)
     _object(science, section)
-    moment_of = draft_time.put_time([(seen.header, seen.comments) for seen in frames], section)
-    draft_cards.put_pointing([(seen.header, seen.comments) for seen in science], section)
-    draft_place.put_place([(seen.header, seen.comments) for seen in frames],
-                          [(seen.header, seen.comments) for seen in science], section, moment_of)
-    draft_place.put_diameter([(seen.header, seen.comments) for seen in frames], section)
+    moment_of = draft_time.put_time([(frame.header, frame.comments) for frame in frames], section)
+    draft_cards.put_pointing([(frame.header, frame.comments) for frame in science], section)
+    draft_place.put_place([(frame.header, frame.comments) for frame in frames],
+                          [(frame.header, frame.comments) for frame in science], section, moment_of)
+    draft_place.put_diameter([(frame.header, frame.comments) for frame in frames], section)
     _masters(frames, section)
     _notices(frames, section)
     return section.text()
@@ -51,7 +51,7 @@ _TELESCOPES = ("TELESCOP", "OBSERVAT", "SITENAME", "ORIGIN")
 _LAST_RESORT = ("DETNAM", "CREATOR", "SWCREATE", "PROGRAM", "OBSERVER", "NAXIS1")
 
 
-def _name(frames: Sequence[Seen], section: Section) -> None:
+def _name(frames: Sequence[Example], section: Section) -> None:
     """Name, telescope, and the cards that all the frames share."""
     identify: dict[str, str] = {}
     for names in (_NAMES, _TELESCOPES, _LAST_RESORT):
@@ -65,7 +65,7 @@ def _name(frames: Sequence[Seen], section: Section) -> None:
     if chip := _common(values_of(frames, "CHIP")):
         identify["CHIP"] = chip  # of a file that was split
     for name in (*_NAMES, "CHIP"):
-        cameras = {card(seen.header, name) for seen in frames} - {""}
+        cameras = {card(frame.header, name) for frame in frames} - {""}
         if len(cameras) > 1 and name not in identify:
             raise Iop4dError(f"the frames are of {len(cameras)} cameras, by {name}: "
                              f"{', '.join(sorted(cameras))}. Give those of one")
@@ -95,14 +95,14 @@ def _common(values: Sequence[str]) -> str:
 # The detector.
 
 
-def _scale(frames: Sequence[Seen], section: Section) -> None:
-    for seen in frames:
-        found = draft_cards.pixel_scale(seen.header, seen.comments)
+def _scale(frames: Sequence[Example], section: Section) -> None:
+    for frame in frames:
+        found = draft_cards.pixel_scale(frame.header, frame.comments)
         if found is not None:
             section.put("pixel_scale", float(f"{found[0]:.5g}"), found[1])
             return
-    size = next((s for seen in frames
-                 if (s := draft_cards.pixel_size(seen.header, seen.comments))), None)
+    size = next((s for frame in frames
+                 if (s := draft_cards.pixel_size(frame.header, frame.comments))), None)
     how = ("no card tells it: 206.265 x the pixels in um / the focal length in mm; a frame that is "
            "not found at it says at which its stars match")
     if size is not None:
@@ -115,9 +115,9 @@ _NOISE = ("RDNOISE", "READNOIS", "READNOISE", "RON", "CCDRON", "READNOI", "ENOIS
 _SATURATION = ("SATURATE", "SATLEVEL", "SATURATI", "CCDSAT", "SATURLEV", "SATVAL")
 
 
-def _detector(frames: Sequence[Seen], section: Section) -> None:
-    name = next((name for seen in frames
-                 if (name := draft_cards.binning_card(seen.header, seen.comments))), "")
+def _detector(frames: Sequence[Example], section: Section) -> None:
+    name = next((name for frame in frames
+                 if (name := draft_cards.binning_card(frame.header, frame.comments))), "")
     if name:
         said = [value for value in values_of(frames, name) if value]
         section.put("binning_card", name, f"says {', '.join(said)}")
@@ -130,7 +130,7 @@ def _detector(frames: Sequence[Seen], section: Section) -> None:
         section.put("read_noise_card", noise, f"electrons: {_said(frames, noise)}")
     _saturation(frames, section)
     _regions(frames, section)
-    if pattern := next((p for seen in frames if (p := mosaic(seen.header))), ""):
+    if pattern := next((p for frame in frames if (p := mosaic(frame.header))), ""):
         section.put("bayer", "green", f"{pattern}: the pixels lie behind colour filters; ignore "
                     "would take all for one band")
     rows = [said for said in values_of(frames, "ROWORDER") if said]
@@ -138,31 +138,32 @@ def _detector(frames: Sequence[Seen], section: Section) -> None:
         section.put("flipped", {"ROWORDER": "TOP-DOWN"}, "the frames are of both orders")
 
 
-def _regions(frames: Sequence[Seen], section: Section) -> None:
+def _regions(frames: Sequence[Example], section: Section) -> None:
     """The pixels that see light and the overscan, where the image holds both."""
     for key, names in (("trim_card", ("TRIMSEC",)), ("overscan_card", ("BIASSEC",))):
         for name in names:
-            there = [seen for seen in frames if re.search(r"\d\s*:\s*\d", card(seen.header, name))]
-            if there and all(draft_cards.is_region(seen.header, name) for seen in there):
+            there = [frame for frame in frames
+                     if re.search(r"\d\s*:\s*\d", card(frame.header, name))]
+            if there and all(draft_cards.is_region(frame.header, name) for frame in there):
                 section.put(key, name, f"says {_said(there, name)}")
-            elif any(not draft_cards.is_inside(seen.header, name) for seen in there):
+            elif any(not draft_cards.is_inside(frame.header, name) for frame in there):
                 section.unknown.append(f"what {name} = {_said(there, name)} means, which is not "
                                        "inside the image: trim or overscan = ...")
-    if quarters := next((name for seen in frames for name in seen.header
+    if quarters := next((name for frame in frames for name in frame.header
                          if re.fullmatch(r"BSEC\d\d|BIASSEC\d", name)), ""):
         section.unknown.append(f"how the parts of the image are joined, each of which was read by "
                                f"an amplifier of its own and has its overscan ({quarters}): give "
                                "frames that are trimmed and joined")
     if "overscan_card" in section.keys and "trim_card" not in section.keys:
         name = _first(frames, ("DATASEC",))
-        if name and all(draft_cards.is_region(seen.header, name) for seen in frames):
+        if name and all(draft_cards.is_region(frame.header, name) for frame in frames):
             section.put("trim_card", name, f"says {_said(frames, name)}")
         else:
             section.unknown.append("which pixels see light beside the overscan: trim = ...")
 
 
-def _saturation(frames: Sequence[Seen], section: Section) -> None:
-    clipped = [seen.clipped_adu for seen in frames if seen.clipped_adu is not None]
+def _saturation(frames: Sequence[Example], section: Section) -> None:
+    clipped = [frame.clipped_adu for frame in frames if frame.clipped_adu is not None]
     if clipped:
         section.put("saturation", float(min(clipped)), "many pixels are clipped there")
     elif name := next((name for name in _SATURATION if draft_cards.is_number(_said(frames, name))
@@ -173,29 +174,29 @@ def _saturation(frames: Sequence[Seen], section: Section) -> None:
                                "shows it")
 
 
-def _first(frames: Sequence[Seen], names: Sequence[str]) -> str:
+def _first(frames: Sequence[Example], names: Sequence[str]) -> str:
     """The first of some cards that a frame has a positive number or text of numbers in."""
-    return next((name for name in names for seen in frames
-                 if re.search(r"[1-9]", card(seen.header, name))), "")
+    return next((name for name in names for frame in frames
+                 if re.search(r"[1-9]", card(frame.header, name))), "")
 
 
-def _said(frames: Sequence[Seen], name: str) -> str:
+def _said(frames: Sequence[Example], name: str) -> str:
     """What a card says in the first frame that has it."""
     return next((said for said in values_of(frames, name) if said), "")
 
 
-def _comment(frames: Sequence[Seen], name: str) -> str:
-    return next((said.lower() for seen in frames if (said := seen.comments.get(name))), "")
+def _comment(frames: Sequence[Example], name: str) -> str:
+    return next((said.lower() for frame in frames if (said := frame.comments.get(name))), "")
 
 
 # The band and the target.
 
 
-def _band(frames: Sequence[Seen], science: Sequence[Seen], section: Section) -> None:
-    lit = [seen for seen in frames if kind_of(seen, section) in (
+def _band(frames: Sequence[Example], science: Sequence[Example], section: Section) -> None:
+    lit = [frame for frame in frames if kind_of(frame, section) in (
         FrameKind.SCIENCE, FrameKind.FLAT)] or list(frames)
-    put_band([(seen.header, seen.comments) for seen in lit],
-             [seen.path.stem for seen in science], section,
+    put_band([(frame.header, frame.comments) for frame in lit],
+             [frame.path.stem for frame in science], section,
              clear="V" if "bayer" in section.keys else "C")
 
 
@@ -203,7 +204,7 @@ _OBJECTS = ("OBJECT", "OBJNAME", "OBJNAM", "OBJECTNA", "TARGNAME", "TARGET", "TC
             "CAT-NAME", "SRCNAME", "ESO OBS TARG NAME")
 
 
-def _object(science: Sequence[Seen], section: Section) -> None:
+def _object(science: Sequence[Example], section: Section) -> None:
     others = draft_names.object_cards(science[-1].header, science[-1].comments)
     name = next((name for name in (*_OBJECTS, *others) if any(
         re.search(r"[A-Za-z]", said) for said in values_of(science, name))), "OBJECT")
@@ -218,8 +219,8 @@ _PLATE = re.compile(r"polari[sz]|half-?wave|wave-?plate|retarder|wollaston|savar
                     r"analy[sz]er (angle|position)", re.IGNORECASE)
 
 
-def _masters(frames: Sequence[Seen], section: Section) -> None:
-    kinds = {kind_of(seen, section) for seen in frames}
+def _masters(frames: Sequence[Example], section: Section) -> None:
+    kinds = {kind_of(frame, section) for frame in frames}
     steps = ", ".join(value for value in values_of(frames, "CALSTAT") if _is_calibrated(value))
     there = [kind.value for kind in (FrameKind.BIAS, FrameKind.DARK, FrameKind.FLAT)
              if kind in kinds]
@@ -241,7 +242,7 @@ def _is_calibrated(said: str) -> bool:
         return True
 
 
-def _notices(frames: Sequence[Seen], section: Section) -> None:
+def _notices(frames: Sequence[Example], section: Section) -> None:
     """What an observer should know of such frames."""
     say, header = section.unknown.append, frames[0].header
     if base.number_or_none(header, "NAXIS") not in (2.0, None):
@@ -265,11 +266,11 @@ def _notices(frames: Sequence[Seen], section: Section) -> None:
             "airmass, and nights are those of Greenwich")
 
 
-def _second_images(frames: Sequence[Seen], section: Section) -> str:
+def _second_images(frames: Sequence[Example], section: Section) -> str:
     """Where the second images of stars are seen, by filter; empty where there are none."""
     name = str(section.keys.get("band_card", ("FILTER", ""))[0])
-    found = {card(seen.header, name): seen.second_image_px for seen in frames
-             if seen.second_image_px is not None}
+    found = {card(frame.header, name): frame.second_image_px for frame in frames
+             if frame.second_image_px is not None}
     return "; ".join(f"at {x:+.1f}, {y:+.1f} px" + (f" behind {said}" if said else "")
                      for said, (x, y) in found.items())
 

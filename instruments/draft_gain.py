@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from iop4d.instruments import base, draft_cards, draft_names
 from iop4d.instruments.base import card
 from iop4d.instruments.draft_kind import kind_of
-from iop4d.instruments.draft_section import Section, Seen
+from iop4d.instruments.draft_section import Example, Section
 from iop4d.model.frame import FrameKind
 
 Pixels = NDArray[np.float32]
@@ -36,11 +36,11 @@ class Measured:
     read_noise: float
 
 
-def put_gain(frames: Sequence[Seen], section: Section) -> None:
+def put_gain(frames: Sequence[Example], section: Section) -> None:
     """The gain, by the card that has it or by the noise of flats; what could not be known."""
     band = str(section.keys.get("band_card", ("FILTER", ""))[0])
-    measured = measured_gain([seen for seen in frames if _is(seen, FrameKind.FLAT, section)],
-                             [seen for seen in frames if _is(seen, FrameKind.BIAS, section)],
+    measured = measured_gain([frame for frame in frames if _is(frame, FrameKind.FLAT, section)],
+                             [frame for frame in frames if _is(frame, FrameKind.BIAS, section)],
                              tuple(name.strip() for name in band.split(",")))
     first = frames[0]
     cards = (*draft_cards.GAINS, *draft_names.gain_cards(first.header, first.comments))
@@ -70,8 +70,8 @@ def put_gain(frames: Sequence[Seen], section: Section) -> None:
             + ": gain = ..., or give two flats of one filter and two bias frames, which show it")
 
 
-def _is(seen: Seen, kind: FrameKind, section: Section) -> bool:
-    return seen.middle is not None and kind_of(seen, section) is kind
+def _is(frame: Example, kind: FrameKind, section: Section) -> bool:
+    return frame.middle is not None and kind_of(frame, section) is kind
 
 
 def _compare(said: float | None, name: str, measured: Measured | None, section: Section) -> None:
@@ -81,7 +81,7 @@ def _compare(said: float | None, name: str, measured: Measured | None, section: 
                                f"two flats it is {measured.gain:.3g} electrons per ADU")
 
 
-def measured_gain(flats: Sequence[Seen], biases: Sequence[Seen],
+def measured_gain(flats: Sequence[Example], biases: Sequence[Example],
                   band_cards: tuple[str, ...]) -> Measured | None:
     """The gain by the photons' noise in the difference of two flats; None where it does not show.
 
@@ -105,17 +105,17 @@ def measured_gain(flats: Sequence[Seen], biases: Sequence[Seen],
     return Measured(gain, gain * math.sqrt(read))
 
 
-def _pixels(seen: Seen) -> Pixels:
-    assert seen.middle is not None  # of all that are taken for a flat or a bias frame here
-    return seen.middle
+def _pixels(frame: Example) -> Pixels:
+    assert frame.middle is not None  # of all that are taken for a flat or a bias frame here
+    return frame.middle
 
 
-def _pairs(frames: Sequence[Seen], names: tuple[str, ...]) -> Iterator[tuple[Seen, Seen]]:
+def _pairs(frames: Sequence[Example], names: tuple[str, ...]) -> Iterator[tuple[Example, Example]]:
     """Two frames each that say the same in some cards."""
     return (pair for pair in combinations(frames, 2) if _are_alike(*pair, names))
 
 
-def _are_alike(one: Seen, other: Seen, names: tuple[str, ...]) -> bool:
+def _are_alike(one: Example, other: Example, names: tuple[str, ...]) -> bool:
     return all(card(one.header, name) == card(other.header, name) for name in names)
 
 

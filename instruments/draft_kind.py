@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from iop4d.instruments import base, draft_names, draft_time
 from iop4d.instruments.base import card
-from iop4d.instruments.draft_section import Section, Seen, values_of
+from iop4d.instruments.draft_section import Example, Section, values_of
 from iop4d.model.frame import FrameKind
 
 _KIND_CARDS = ("IMAGETYP", "IMAGETYPE", "OBSTYPE", "FRAMETYP", "FRAME", "IMGTYPE", "EXPTYPE",
@@ -24,7 +24,7 @@ _STEP = re.compile(r"(bias|zero|dark|flat)[ _-]?(sub|corr|less|remov|divided|fie
                    re.IGNORECASE)
 
 
-def put_kind(frames: Sequence[Seen], section: Section) -> None:
+def put_kind(frames: Sequence[Example], section: Section) -> None:
     """The card that tells the kind; else names of files and folders, and very short exposures."""
     for name in (*_KIND_CARDS, *_other_kind_cards(frames)):
         said = [value for value in values_of(frames, name) if value]
@@ -40,35 +40,35 @@ def put_kind(frames: Sequence[Seen], section: Section) -> None:
             return
     if is_plate(frames):
         return
-    found = {_named(seen.path.name) for seen in frames}
-    steps = {step[0].lower() for seen in frames if (step := _STEP.search(seen.path.name))}
+    found = {_named(frame.path.name) for frame in frames}
+    steps = {step[0].lower() for frame in frames if (step := _STEP.search(frame.path.name))}
     section.put("kind_names", {f"*{step}*": "science" for step in sorted(steps)}
                 | {f"*{word}*": kind for kind, words in _WORDS.items()
                    for word in words if word in found or word == words[0]}
                 | _folders(frames), "no card has the kind: by the file's name")
-    if any(_is_short(seen) and not _named(seen.path.name) for seen in frames):
+    if any(_is_short(frame) and not _named(frame.path.name) for frame in frames):
         section.put("bias_exptime", _SHORTEST, "and by exposures shorter than any shutter's")
-    for seen in frames:
-        if seen.stars is not None and seen.stars < _FEW_STARS and is_science(seen, section):
-            section.unknown.append(f"whether {seen.path.name} is a bias, dark or flat: it shows "
-                                   f"{seen.stars or 'no'} stars, and neither a card nor a name "
+    for frame in frames:
+        if frame.stars is not None and frame.stars < _FEW_STARS and is_science(frame, section):
+            section.unknown.append(f"whether {frame.path.name} is a bias, dark or flat: it shows "
+                                   f"{frame.stars or 'no'} stars, and neither a card nor a name "
                                    "says so: kind_names")
 
 
-def _other_kind_cards(frames: Sequence[Seen]) -> list[str]:
+def _other_kind_cards(frames: Sequence[Example]) -> list[str]:
     """Cards of other names that say a kind in every frame."""
     first = frames[0]
     return [name for name in draft_names.kind_cards(first.header, first.comments)
-            if all(draft_names.is_kind(card(seen.header, name)) for seen in frames)]
+            if all(draft_names.is_kind(card(frame.header, name)) for frame in frames)]
 
 
-def is_plate(frames: Sequence[Seen]) -> bool:
+def is_plate(frames: Sequence[Example]) -> bool:
     """Whether they are scanned photographs, of which there is no bias and no flat."""
-    return any(card(seen.header, name) for seen in frames for name in ("PLATEID", "PLATENUM"))
+    return any(card(frame.header, name) for frame in frames for name in ("PLATEID", "PLATENUM"))
 
 
-def _is_short(seen: Seen) -> bool:
-    exptime = draft_time.seconds(seen.header, seen.comments)
+def _is_short(frame: Example) -> bool:
+    exptime = draft_time.seconds(frame.header, frame.comments)
     return exptime is not None and exptime <= _SHORTEST
 
 
@@ -78,14 +78,14 @@ def _meaning(name: str, said: str) -> str:
     return base.value_of(base.KIND_WORDS, said) or ""
 
 
-def _misnamed(frames: Sequence[Seen], kind_card: str, section: Section) -> None:
+def _misnamed(frames: Sequence[Example], kind_card: str, section: Section) -> None:
     """Names that begin with bias, dark or flat where the card says science; where the word stands
     elsewhere, it may be of a step of the reduction.
     """
     names = {}
-    for seen in frames:
-        said, file = _named(seen.path.name), seen.path.name
-        if not said or _meaning(kind_card, card(seen.header, kind_card)) != "science":
+    for frame in frames:
+        said, file = _named(frame.path.name), frame.path.name
+        if not said or _meaning(kind_card, card(frame.header, kind_card)) != "science":
             continue
         if begun := re.match(rf"(sky|dome|twilight)?[_ -]?{said}", file, re.IGNORECASE):
             names[f"{begun[0]}*"] = _kind_of_word(said)
@@ -96,12 +96,12 @@ def _misnamed(frames: Sequence[Seen], kind_card: str, section: Section) -> None:
         section.put("kind_names", names, "so some files are called that the card calls science")
 
 
-def _folders(frames: Sequence[Seen]) -> dict[str, str]:
+def _folders(frames: Sequence[Example]) -> dict[str, str]:
     """Patterns of the folders that are named by a kind where the files are not."""
     found = {}
-    for seen in frames:
-        folder = seen.path.parent.name
-        if not _named(seen.path.name) and (word := _named(folder)):
+    for frame in frames:
+        folder = frame.path.parent.name
+        if not _named(frame.path.name) and (word := _named(folder)):
             found[f"*{word}*/"] = _kind_of_word(word)
     return found
 
@@ -116,22 +116,22 @@ def _kind_of_word(word: str) -> str:
     return next(kind for kind, words in _WORDS.items() if word in words)
 
 
-def is_science(seen: Seen, section: Section) -> bool:
+def is_science(frame: Example, section: Section) -> bool:
     """Whether a frame is a science frame by a section."""
-    return kind_of(seen, section) is FrameKind.SCIENCE
+    return kind_of(frame, section) is FrameKind.SCIENCE
 
 
-def kind_of(seen: Seen, section: Section) -> FrameKind:
+def kind_of(frame: Example, section: Section) -> FrameKind:
     """What a frame is by a section."""
     def table(name: str) -> dict[str, str]:
         value = section.keys.get(name, ({}, ""))[0]
         return value if isinstance(value, dict) else {}
 
-    named = base.value_of_name(table("kind_names"), seen.path.as_posix())
+    named = base.value_of_name(table("kind_names"), frame.path.as_posix())
     if named:
         return FrameKind(named)
     if "kind_card" in section.keys:
-        said = card(seen.header, str(section.keys["kind_card"][0]))
+        said = card(frame.header, str(section.keys["kind_card"][0]))
         return FrameKind(base.value_of(table("kinds") or base.KIND_WORDS, said) or "science")
-    return FrameKind.BIAS if "bias_exptime" in section.keys and _is_short(seen) \
+    return FrameKind.BIAS if "bias_exptime" in section.keys and _is_short(frame) \
         else FrameKind.SCIENCE

@@ -1,4 +1,4 @@
-"""A drafted section: what was seen of frames, and the keys that were found, with their reasons."""
+"""A drafted section: the frames that it is made from, its keys and their reasons."""
 
 from __future__ import annotations
 
@@ -15,10 +15,13 @@ from iop4d.instruments.base import Header, card
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seen:
-    """A frame: its file, its cards, what stands behind the / in them, and of its pixels the level
-    at which many are clipped (ADU), the offset of a second image of every star (px), the number of
-    stars, and those in its middle (ADU); or None."""
+class Example:
+    """A frame of the camera: its file, its cards and their comments, and what its pixels show.
+
+    None where they were not read: ``clipped_adu``: the level at which many are clipped;
+    ``second_image_px``: the offset of a second image of every star; ``stars``: how many there are;
+    ``middle``: the pixels in its middle, ADU.
+    """
 
     path: PurePath
     header: Header
@@ -85,6 +88,6 @@ def _key(name: str) -> str:
     return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name, ensure_ascii=False)
 
 
-def values_of(frames: Iterable[Seen], name: str) -> list[str]:
+def values_of(frames: Iterable[Example], name: str) -> list[str]:
     """What a card says in the frames, each once; empty where a frame lacks it."""
-    return list(dict.fromkeys(card(seen.header, name) for seen in frames))
+    return list(dict.fromkeys(card(frame.header, name) for frame in frames))

@@ -57,6 +57,7 @@ class Context(ssl.SSLContext):
 
 
 def context_of(archive: FtpArchive) -> Context:
+    """What an archive's TLS trusts; raises HostError where ``ca_file`` holds no certificates."""
     context = Context(ssl.PROTOCOL_TLS_CLIENT)
     context.load_default_certs()
     if archive.ca_file is not None:

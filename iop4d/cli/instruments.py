@@ -25,7 +25,7 @@ from iop4d.model.plain_json import plain
 if TYPE_CHECKING:
     from iop4d.config import Site
     from iop4d.instruments.base import Header, Instrument
-    from iop4d.instruments.draft_section import Seen
+    from iop4d.instruments.draft_section import Example
     from iop4d.model.frame import FrameFacts, Region
     from iop4d.model.source import Source
     from iop4d.store.schema import Result
@@ -182,7 +182,7 @@ def _example(folder: Path) -> str:
     return str(folder / (names[0] if names else "bias-001.fits"))
 
 
-def _readings(section: str, seen: list[Seen]) -> list[str]:
+def _readings(section: str, seen: list[Example]) -> list[str]:
     """How each frame is read with a section, in a line."""
     from iop4d.config.load import parse_site
     from iop4d.instruments.camera import instrument_of

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from iop4d.fits.cards import parse_comments
 from iop4d.fits.read import FitsFile, RawImage, open_fits, raw_image
-from iop4d.instruments.draft_section import Seen
+from iop4d.instruments.draft_section import Example
 from iop4d.model.errors import FrameError, StageError
 from iop4d.reduction.masters import MasterSet, calibrate_pixels
 from iop4d.reduction.stars import find_sky, find_stars
@@ -23,7 +23,7 @@ _MIDDLE = 400  # pixels of a side of the middle, by whose noise the gain shows
 _LONGEST_PX = 100.0  # between two images of a star
 
 
-def look_at(path: Path) -> Seen:
+def look_at(path: Path) -> Example:
     """A frame's cards, where its pixels are clipped, its stars, and a second image of every one.
 
     Raises FrameError for a file that is none.
@@ -32,7 +32,7 @@ def look_at(path: Path) -> Seen:
     comments = parse_comments(bytes(file.data[:min(file.image.start, _HEADERS)]))
     raw = _plain(file)
     detections = _detections(raw) if raw else None
-    return Seen(path=path, header=file.header, comments=comments,
+    return Example(path=path, header=file.header, comments=comments,
                 clipped_adu=clipped_level(raw) if raw else None,
                 middle=_middle(raw) if raw else None,
                 stars=None if raw is None else 0 if detections is None else len(detections.x),

@@ -184,6 +184,7 @@ def _moved(before: float | None, after: float | None, err: float | None) -> bool
 
 
 def columns_of(value: ResultValue) -> dict[str, Any]:
+    """The columns of a result's row that hold what was computed; NaN is null."""
     columns = {name: getattr(value, name) for name in ("source", "mode", *VALUES)}
     columns = {name: finite(v) if isinstance(v, float) else v for name, v in columns.items()}
     columns["calibrators"] = [

@@ -14,20 +14,21 @@ from iop4d.config.load import parse_site
 from iop4d.fits.cards import parse_cards, parse_comments
 from iop4d.instruments.camera import instrument_of
 from iop4d.instruments.draft import draft
-from iop4d.instruments.draft_section import Seen
+from iop4d.instruments.draft_section import Example
 from iop4d.model.errors import Iop4dError
 from iop4d.model.frame import FrameFacts
 from iop4d.model.units import isot_of_jd
 
 
-def seen(path: str, *cards: str, **more: Any) -> Seen:
+def seen(path: str, *cards: str, **more: Any) -> Example:
     """A frame of 300 x 200 pixels with cards as they stand in a file."""
     raw = "".join(f"{line:<80.80}" for line in (
         "NAXIS   = 2", "NAXIS1  = 300", "NAXIS2  = 200", *cards)).encode("latin-1")
-    return Seen(path=PurePath(path), header=parse_cards(raw), comments=parse_comments(raw), **more)
+    return Example(path=PurePath(path), header=parse_cards(raw), comments=parse_comments(raw),
+                   **more)
 
 
-def section_of(*frames: Seen) -> tuple[str, list[FrameFacts]]:
+def section_of(*frames: Example) -> tuple[str, list[FrameFacts]]:
     """The section, and how it reads its frames."""
     text = draft(frames)
     (camera,) = parse_site(text, root=Path("/")).camera
@@ -49,7 +50,7 @@ def by_hand_of(facts: FrameFacts) -> dict[str, Any]:
 DSLR = ("SWCREATE= 'CamProg'", "INSTRUME= 'CMOS 294C'", "XBINNING= 2", "YBINNING= 2",
         "DATE-OBS= '2024-04-16T15:33:12.388' / UTC start date", "XPIXSZ  = 7.5")
 #: Headers of each kind of program, and by hand what they say.
-HEADERS: dict[str, tuple[Seen, dict[str, Any]]] = {
+HEADERS: dict[str, tuple[Example, dict[str, Any]]] = {
     "CMOS, no kind, exposure as text with a comma": (
         seen("bias-7.fits", *DSLR, "EXPTIME = '6,4E-05'", "GAIN    = 0 / the gain that is set"),
         {"kind": "bias", "band": None, "exptime": 6.4e-5, "middle": "2024-04-16T15:33:12.3",
@@ -275,7 +276,7 @@ COMMON = ("INSTRUME= 'Cam'", "EXPTIME = 60", "DATE-OBS= '2020-01-02T03:04:05'")
 
 
 def photographed(path: str, level: float, seed: int, *cards: str, gain: float = 1.6,
-                 read_noise: float = 8.0) -> Seen:
+                 read_noise: float = 8.0) -> Example:
     """A frame whose middle has so many electrons a pixel, and a bias of 300 ADU."""
     rng = np.random.default_rng(seed)
     shade = 1.0 + 0.1 * np.linspace(-1.0, 1.0, 200)
@@ -284,7 +285,7 @@ def photographed(path: str, level: float, seed: int, *cards: str, gain: float = 
                 middle=np.rint(300.0 + electrons / gain).astype(np.float32))
 
 
-def calibration(*cards: str, gain: float = 1.6) -> list[Seen]:
+def calibration(*cards: str, gain: float = 1.6) -> list[Example]:
     return [*(photographed(f"flat{k}.fits", 30000.0 * (1.0 + 0.2 * k), k, *cards, gain=gain)
               for k in range(2)),
             *(photographed(f"bias{k}.fits", 0.0, 10 + k, *cards, gain=gain) for k in range(2)),
