@@ -29,7 +29,7 @@ _AGREE = 0.25  # part by which the card of the gain and the measured one may dif
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredGain:
     """Electrons per ADU, and the read noise in electrons."""
 
     gain: float
@@ -74,7 +74,8 @@ def _is(frame: Example, kind: FrameKind, section: Section) -> bool:
     return frame.middle is not None and kind_of(frame, section) is kind
 
 
-def _compare(said: float | None, name: str, measured: Measured | None, section: Section) -> None:
+def _compare(said: float | None, name: str, measured: MeasuredGain | None,
+             section: Section) -> None:
     """Doubt a card that the flats speak against."""
     if measured and said and abs(math.log(measured.gain / said)) > math.log1p(_AGREE):
         section.unknown.append(f"whether the gain is {said:.3g}, as {name} says: by the noise of "
@@ -82,7 +83,7 @@ def _compare(said: float | None, name: str, measured: Measured | None, section: 
 
 
 def measured_gain(flats: Sequence[Example], biases: Sequence[Example],
-                  band_cards: tuple[str, ...]) -> Measured | None:
+                  band_cards: tuple[str, ...]) -> MeasuredGain | None:
     """The gain by the photons' noise in the difference of two flats; None where it does not show.
 
     A flat of n electrons has a variance of n, besides the read noise, which the difference of two
@@ -102,7 +103,7 @@ def measured_gain(flats: Sequence[Example], biases: Sequence[Example],
     if not gains or not math.isfinite(read):
         return None
     gain = float(np.median(gains))
-    return Measured(gain, gain * math.sqrt(read))
+    return MeasuredGain(gain, gain * math.sqrt(read))
 
 
 def _pixels(frame: Example) -> Pixels:

@@ -55,7 +55,7 @@ class DraftError(Iop4dError):
     """A draft holds a number that nothing accounts for; the message names it and its sentence."""
 
 
-class Measured(Protocol):
+class FromResults(Protocol):
     """Anything that knows the results it rests on."""
 
     @property
@@ -110,7 +110,7 @@ class Trace:
         self.sentences: list[Sentence] = []
         self._entries: list[Traced] = []
 
-    def number(self, text: str | int, what: str, *of: Measured) -> str:
+    def number(self, text: str | int, what: str, *of: FromResults) -> str:
         """A number that was measured, and what it rests on."""
         results = tuple(dict.fromkeys(id_ for one in of for id_ in one.results))
         if not results:
@@ -149,7 +149,7 @@ class Trace:
                           "sentence": self.sentence}
 
     def _formatted(self, form: Callable[[Any], str], value: Any, what: str,
-                   *of: Measured) -> str:
+                   *of: FromResults) -> str:
         return self.number(form(value), what, *(of or (value,)))
 
     def _marked(self, text: str, what: str, origin: str, results: tuple[int, ...]) -> str:

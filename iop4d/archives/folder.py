@@ -17,7 +17,7 @@ from iop4d.archives.known import KnownFiles, Recall
 from iop4d.archives.mounts import Identity, RootGuard, identity_of
 from iop4d.archives.retry import UnreadFiles
 from iop4d.archives.settle import Events, Settler, Stamp
-from iop4d.archives.tree import Found, Tree, protect, try_read
+from iop4d.archives.tree import Scan, Tree, protect, try_read
 from iop4d.config import FolderArchive
 from iop4d.model.frame import CompleteFile
 
@@ -235,7 +235,7 @@ class WatchedFolder:
             self._state, self._reason = "ok", ""
         self._tell_troubles()
 
-    def _watch_and_scan(self) -> Found:
+    def _watch_and_scan(self) -> Scan:
         """In this order, so that nothing can come unseen in between."""
         if self._polled:
             self._events.end()
@@ -244,7 +244,7 @@ class WatchedFolder:
             self._events.watch(self._root)
         return self._tree.scan()
 
-    def _note(self, found: Found, announced: dict[Path, bool] | None = None) -> None:
+    def _note(self, found: Scan, announced: dict[Path, bool] | None = None) -> None:
         """Let what is new settle, and try later what could not be looked at."""
         for path, stamp in found.new.items():
             if not self._refused.has(path):
@@ -291,8 +291,8 @@ class WatchedFolder:
         self._note(found)
         self._tell_troubles()
 
-    def _retry(self, paths: list[Path]) -> Found:
-        found = Found()
+    def _retry(self, paths: list[Path]) -> Scan:
+        found = Scan()
         for path in paths:
             try:
                 try_read(path)

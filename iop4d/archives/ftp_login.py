@@ -20,7 +20,7 @@ BYTES = "latin-1"
 UNKNOWN_COMMAND = ("500", "501", "502", "504")
 
 
-async def log_in(client: aioftp.Client, archive: FtpArchive, context: Context | None,
+async def log_in(client: aioftp.Client, archive: FtpArchive, context: TlsContext | None,
                  password: str | None) -> None:
     """Connect, encrypt and log in."""
     await client.connect(archive.host, port_of(archive))
@@ -38,7 +38,7 @@ def port_of(archive: FtpArchive) -> int:
     return archive.port or (TLS_PORT if archive.tls == "implicit" else PORT)
 
 
-class Context(ssl.SSLContext):
+class TlsContext(ssl.SSLContext):
     """One whose later connections resume the TLS session of the control connection.
 
     Servers may demand that (vsftpd and ProFTPD do, unless told otherwise): it shows them that who
@@ -56,9 +56,9 @@ class Context(ssl.SSLContext):
         return super().wrap_bio(incoming, outgoing, server_side, server_hostname, session)
 
 
-def context_of(archive: FtpArchive) -> Context:
+def context_of(archive: FtpArchive) -> TlsContext:
     """What an archive's TLS trusts; raises HostError where ``ca_file`` holds no certificates."""
-    context = Context(ssl.PROTOCOL_TLS_CLIENT)
+    context = TlsContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_default_certs()
     if archive.ca_file is not None:
         try:

@@ -17,7 +17,7 @@ _WRITE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 
 
 @dataclass(kw_only=True)
-class Found:
+class Scan:
     """What a look at files gave.
 
     ``new``: stamps of those that are not as they are known to be. ``frames``: how many there are,
@@ -28,7 +28,7 @@ class Found:
     frames: int = 0
     refused: dict[Path, str] = field(default_factory=dict)
 
-    def add(self, more: Found) -> None:
+    def add(self, more: Scan) -> None:
         """Take in what another look gave."""
         self.new |= more.new
         self.frames += more.frames
@@ -43,17 +43,17 @@ class Tree:
         self._pattern = re.compile(pattern, re.DOTALL)  # of names with a newline, too
         self._known = known
 
-    def scan(self) -> Found:
+    def scan(self) -> Scan:
         """All of it; raises OSError if the root itself cannot be read."""
         os.scandir(self._root).close()
-        found = Found()
+        found = Scan()
         for path in self._walk(str(self._root), set(), found):
             self._take(path, found)
         return found
 
-    def look_at(self, paths: list[Path]) -> Found:
+    def look_at(self, paths: list[Path]) -> Scan:
         """Some files, and all files of folders that are among them."""
-        found = Found()
+        found = Scan()
         for path in paths:
             if any(part.startswith(".") for part in path.relative_to(self._root).parts):
                 continue
@@ -73,7 +73,7 @@ class Tree:
             return False
         return real.is_relative_to(root) or root.is_relative_to(real)
 
-    def _walk(self, folder: str, seen: set[tuple[int, int]], found: Found) -> Iterator[str]:
+    def _walk(self, folder: str, seen: set[tuple[int, int]], found: Scan) -> Iterator[str]:
         """Paths of frames. ``seen``: folders walked before, since links may loop."""
         try:
             here = os.stat(folder)  # noqa: PTH116 - text, not Path: a tree holds 100,000 files
@@ -93,7 +93,7 @@ class Tree:
             elif self._pattern.search(entry.name):
                 yield entry.path
 
-    def _take(self, path: str, found: Found) -> None:
+    def _take(self, path: str, found: Scan) -> None:
         """Count a file, and keep it if it is new; one that cannot be looked at, with the reason."""
         try:
             stamp = _stamp(path)

@@ -15,7 +15,7 @@ from iop4d.cli.output import counted
 from iop4d.model.errors import Iop4dError
 
 if TYPE_CHECKING:
-    from iop4d.fields.indexes import Made, Stars
+    from iop4d.fields.indexes import IndexFile, Stars
     from iop4d.model.source import Source
 
 _FETCH_RADIUS_DEG = 0.5  # a field, and how far a telescope may point beside it
@@ -122,7 +122,7 @@ def _build(folder: Path, lists: tuple[Path, ...], fields: list[Source], wanted: 
     _try(made, stars, fields)
 
 
-def _try(made: list[Made], stars: Stars, fields: list[Source]) -> None:
+def _try(made: list[IndexFile], stars: Stars, fields: list[Source]) -> None:
     from iop4d.fields.indexes import try_fields
 
     files = [one.path for one in made]
@@ -133,7 +133,7 @@ def _try(made: list[Made], stars: Stars, fields: list[Source]) -> None:
                    + (f"; not {', '.join(lost)}" if lost else ""))
 
 
-def _table(made: list[Made]) -> None:
+def _table(made: list[IndexFile]) -> None:
     click.echo(f"{'file':<34} {'arcmin':>11} {'quads':>8} {'stars':>7} {'kB':>7}")
     for one in made:
         size = f"{one.smallest:.1f}-{one.largest:.1f}"

@@ -59,7 +59,7 @@ class Stars:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Made:
+class IndexFile:
     """One index file: quads of ``smallest`` to ``largest`` arcmin."""
 
     path: Path
@@ -116,7 +116,8 @@ class NoQuadsError(Iop4dError):
 
 
 def build(stars: Stars, folder: Path, *, name: str, wanted: Sequence[int],
-          sets: Sequence[Depth], done: Callable[[object], None]) -> tuple[list[Made], list[str]]:
+          sets: Sequence[Depth],
+          done: Callable[[object], None]) -> tuple[list[IndexFile], list[str]]:
     """Make ``index-NAME-DEPTH-PRESET.fits`` in a folder; and why some are left out.
 
     A file for which there are too few stars is; raises Iop4dError where all are, or for another
@@ -128,7 +129,7 @@ def build(stars: Stars, folder: Path, *, name: str, wanted: Sequence[int],
                          "Ubuntu: apt install astrometry.net). 'iop4d index DIR --fetch 5200' "
                          "needs no program")
     folder.mkdir(parents=True, exist_ok=True)
-    made: list[Made] = []
+    made: list[IndexFile] = []
     left_out: list[str] = []
     with tempfile.TemporaryDirectory(dir=folder, prefix=".building-") as scratch:
         for number, depth in enumerate(sets):
@@ -157,9 +158,9 @@ def build(stars: Stars, folder: Path, *, name: str, wanted: Sequence[int],
         return [_move(one, folder) for one in made], left_out
 
 
-def _move(one: Made, folder: Path) -> Made:
+def _move(one: IndexFile, folder: Path) -> IndexFile:
     path = one.path.replace(folder / one.path.name)
-    return Made(path=path, smallest=one.smallest, largest=one.largest, quads=one.quads,
+    return IndexFile(path=path, smallest=one.smallest, largest=one.largest, quads=one.quads,
                 stars=one.stars, size=one.size)
 
 
@@ -201,7 +202,7 @@ def forget(path: Path) -> None:
     path.write_bytes(content)
 
 
-def check(path: Path, preset: int) -> Made:
+def check(path: Path, preset: int) -> IndexFile:
     """What an index file holds; raises Iop4dError if it is none, or holds no quads."""
     try:
         header = fits.getheader(path)
@@ -210,8 +211,8 @@ def check(path: Path, preset: int) -> Made:
         raise Iop4dError(f"{path.name} is not an index file: {error}") from error
     if quads < 1:
         raise NoQuadsError(f"holds no quads: too few stars for quads of {quad_size(preset):.1f}'")
-    return Made(path=path, smallest=quad_size(preset), largest=quad_size(preset + 1), quads=quads,
-                stars=stars, size=path.stat().st_size)
+    return IndexFile(path=path, smallest=quad_size(preset), largest=quad_size(preset + 1),
+                     quads=quads, stars=stars, size=path.stat().st_size)
 
 
 def try_fields(files: Sequence[Path], stars: Stars, fields: Iterable[Source],

@@ -52,7 +52,7 @@ _REMARKS = ("COMMENT", "HISTORY", "")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kept:
+class KeptCards:
     """Cards (80 characters each) that a product keeps, and lines of HISTORY of those it cannot."""
 
     cards: tuple[str, ...] = ()
@@ -79,7 +79,7 @@ def raw_headers(file: FitsFile) -> tuple[bytes, ...]:
     return tuple(bytes(file.data[first:start]) for first, start in places)
 
 
-def kept_of(headers: Sequence[bytes], own: Collection[str]) -> Kept:
+def kept_of(headers: Sequence[bytes], own: Collection[str]) -> KeptCards:
     """What a product keeps of the headers of its raw frame. ``own``: cards that it writes itself.
 
     Of a card that stands twice the first counts, as it does for the reduction.
@@ -113,14 +113,14 @@ def common_headers(frames: Sequence[Sequence[bytes]]) -> tuple[bytes, ...]:
                          for card in entry.cards).encode("latin-1") for header in frames[0])
 
 
-def _bounded(cards: list[str], history: list[str]) -> Kept:
+def _bounded(cards: list[str], history: list[str]) -> KeptCards:
     if len(cards) + len(history) > MOST:
         left_out = len(cards) + len(history) - MOST
         cards = cards[:MOST]
         history = [*history[:MOST - len(cards)], f"{left_out} more cards are left out"]
     if history:
         history.insert(0, "Cards of the raw file that are not those of this image:")
-    return Kept(cards=tuple(cards), history=tuple(history))
+    return KeptCards(cards=tuple(cards), history=tuple(history))
 
 
 def _distinct(headers: Iterable[bytes]) -> Iterator[_Entry]:

@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 
 from iop4d.fits.atomic import write_atomic
 from iop4d.fits.cards import BLOCK, CARD, Value
-from iop4d.fits.kept import Kept
+from iop4d.fits.kept import KeptCards
 from iop4d.fits.sums import UNDEFINED, datasum, encoded, folded
 from iop4d.fits.written import card_lines, history_lines
 
 _STRIP = 1_000_000  # pixels that are turned to what FITS stores at a time
 _HELD = 16_000_000  # pixels up to which an image is kept in memory until it is written
 NO_COMMENTS: Mapping[str, str] = {}
-NOTHING_KEPT = Kept()
+NOTHING_KEPT = KeptCards()
 
 
 class StoredPixels:
@@ -66,7 +66,7 @@ class StoredPixels:
 
 def write_image(path: Path, image: NDArray[np.float32] | StoredPixels,
                 cards: Mapping[str, Value], *, comments: Mapping[str, str] = NO_COMMENTS,
-                kept: Kept = NOTHING_KEPT, history: Iterable[str] = (), durable: bool = True,
+                kept: KeptCards = NOTHING_KEPT, history: Iterable[str] = (), durable: bool = True,
                 digest: bool = True) -> str:
     """Write a float32 image [y, x] with cards and HISTORY lines.
 
@@ -111,7 +111,7 @@ def _first(nx: int, ny: int) -> list[str]:
     ) for line in card_lines(name, value, comment)]
 
 
-def _long(mine: Iterable[str], kept: Kept) -> list[str]:
+def _long(mine: Iterable[str], kept: KeptCards) -> list[str]:
     """What tells programs of CONTINUE cards, where there are any."""
     if not any(card.startswith("CONTINUE") for card in chain(mine, kept.cards)):
         return []

@@ -27,7 +27,7 @@ from iop4d.reduction.field import Field
 from iop4d.reduction.frame import (
     Calibrated,
     Detected,
-    Measured,
+    FramePhotometry,
     Tools,
     calibrate_frame,
     detect_stars,
@@ -203,7 +203,7 @@ class Reduction:
         return solve_field(self._subtracted, found, self._request, self._tools, self._stages)
 
     @cached_property
-    def _measured(self) -> Measured:
+    def _measured(self) -> FramePhotometry:
         field = self._field
         return measure_frame(self._subtracted, self._detected.stars, field, self._request,
                              self._tools, self._stages)

@@ -14,7 +14,7 @@ from iop4d.model.frame import AstrometryFrom
 from iop4d.model.messages import UNSOLVED, Solution
 from iop4d.reduction.context import Stages
 from iop4d.reduction.rungs import (
-    Found,
+    FieldMatch,
     Search,
     by_catalogue,
     by_frame,
@@ -40,7 +40,7 @@ class Rung:
     """A way to find a field, and its name, which results keep."""
 
     name: AstrometryFrom
-    find: Callable[[Search], Found | Refined | None]
+    find: Callable[[Search], FieldMatch | Refined | None]
 
 
 #: Every way to find a field, in the order in which they are tried; the first that succeeds counts.
@@ -91,7 +91,7 @@ def find_field(search: Search, stages: Stages) -> Field:
             continue
         steps = tuple(f"{name}: {str(error)[:_LONGEST_STEP]}" for name, error in failures)
         solution = Solution(steps=steps)
-        if isinstance(found, Found):
+        if isinstance(found, FieldMatch):
             with stages("refine"):
                 fitted = _refined(found, search)
                 solution = Solution(steps=steps, attempts=found.attempts,
@@ -127,7 +127,7 @@ class _Fitted:
                       round(float(b - d), 3)) for a, b, c, d in zip(x, y, i, j, strict=True))
 
 
-def _refined(found: Found, search: Search) -> _Fitted:
+def _refined(found: FieldMatch, search: Search) -> _Fitted:
     """Fit the projection to the stars of the match, and to the catalogue's where those are few.
 
     All detections serve; but where they fit badly, because cosmic rays stand among few stars, those

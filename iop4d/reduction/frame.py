@@ -108,7 +108,7 @@ class Detected:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measured:
+class FramePhotometry:
     """What was measured in an aperture: the sources, and stars that show the transparency.
 
     ``airmass``: of the frame's middle; NaN where the telescope's place is unknown.
@@ -199,7 +199,7 @@ def solve_field(frame: CalibratedImage, detected: Detected, request: ReduceReque
 
 
 def measure_frame(frame: CalibratedImage, stars: Stars, field: Field, request: ReduceRequest,
-                  tools: Tools, stages: Stages) -> Measured:
+                  tools: Tools, stages: Stages) -> FramePhotometry:
     """Measure the sources of the catalogue on a solved frame."""
     photometry = tools.site.photometry
     with stages("photometry"):
@@ -219,7 +219,7 @@ def _check(shape: tuple[int, int], facts: FrameFacts) -> None:
 
 
 def _measure(frame: CalibratedImage, stars: Stars, field: Field, aperture: Aperture,
-             request: ReduceRequest, tools: Tools) -> Measured:
+             request: ReduceRequest, tools: Tools) -> FramePhotometry:
     facts = request.facts
     frame, stars = without_cosmic_rays(frame, stars)
     detections, fluxes = stars.detections, total_fluxes(stars.detections, stars.psf)
@@ -238,9 +238,9 @@ def _measure(frame: CalibratedImage, stars: Stars, field: Field, aperture: Apert
     if request.reference is not None and not pixels.empirical_psf.n_stars:
         sources = as_seen_elsewhere(sources, request.reference.blended)
     if facts.mode != "polarimetry" or facts.beams > 1:
-        return Measured(aperture=aperture, airmass=airmass, sources=sources, field_stars=())
+        return FramePhotometry(aperture=aperture, airmass=airmass, sources=sources, field_stars=())
     targets = tuple(m for m in sources if _is_target(m.source, tools.catalogue))
-    return Measured(
+    return FramePhotometry(
         aperture=aperture, airmass=airmass, sources=sources, field_stars=measure_field_stars(
             pixels, stars, field, aperture, facts, besides=targets,
             most=tools.site.polarimetry.max_field_stars, circles=circles))
@@ -256,7 +256,7 @@ def _is_target(name: str, catalogue: Catalogue) -> bool:
 
 
 def _reduced(request: ReduceRequest, tools: Tools, pixels: Calibrated, detected: Detected,
-             field: Field, measured: Measured) -> Reduced:
+             field: Field, measured: FramePhotometry) -> Reduced:
     """All that is known of a frame, and the results of a frame that stands for itself."""
     facts, telescope, stars = request.facts, tools.instrument.telescope, detected.stars
     wcs, fwhm, aperture = field.refined.wcs, stars.psf.fwhm, measured.aperture

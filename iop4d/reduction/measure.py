@@ -168,7 +168,7 @@ def in_frame(sources: Sequence[Source], wcs: Wcs,
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class SourcePlace:
     """Where a source is measured: 0-based pixel; ``own``: its detection, None if it has none."""
 
     source: str
@@ -178,12 +178,12 @@ class Place:
     flags: Flag
 
 
-def place_source(frame: Pixels, name: str, x: float, y: float) -> Place:
+def place_source(frame: Pixels, name: str, x: float, y: float) -> SourcePlace:
     """A source's predicted place, or its star's centroid close by where noise does not shift it."""
     own, flags = _own_star(frame, x, y)
     if own is not None and frame.detections.peak[own] > _TRUST_CENTROID * frame.sigma:
         x, y = float(frame.detections.x[own]), float(frame.detections.y[own])
-    return Place(source=name, x=x, y=y, own=own, flags=flags)
+    return SourcePlace(source=name, x=x, y=y, own=own, flags=flags)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,14 +194,14 @@ class MeasuredSource:
     unseen: float
 
 
-def measure_source(frame: Pixels, place: Place, aperture: Aperture, *, exptime_s: float,
+def measure_source(frame: Pixels, place: SourcePlace, aperture: Aperture, *, exptime_s: float,
                    sky_level: float) -> MeasuredSource:
     """Measure one source at its place, whether a star was found there or not."""
     return measure_places(frame, [place], aperture, exptime_s=exptime_s, sky_level=sky_level,
                           closely=[True], extended=[False])[0]
 
 
-def measure_places(frame: Pixels, places: Sequence[Place], aperture: Aperture, *,
+def measure_places(frame: Pixels, places: Sequence[SourcePlace], aperture: Aperture, *,
                    exptime_s: float, sky_level: float, closely: Sequence[bool],
                    extended: Sequence[bool]) -> list[MeasuredSource]:
     """Measure sources at their places, whether stars were found there or not.
@@ -217,7 +217,7 @@ def measure_places(frame: Pixels, places: Sequence[Place], aperture: Aperture, *
             for place, one in zip(places, checked, strict=True)]
 
 
-def _measured(place: Place, checked: Checked, *, exptime_s: float, sky_level: float,
+def _measured(place: SourcePlace, checked: Checked, *, exptime_s: float, sky_level: float,
           scintillation: float) -> MeasuredSource:
     measured, parted = checked.flux, math.isfinite(checked.psf_flux)
     return MeasuredSource(unseen=checked.unseen / exptime_s, measurement=with_flux(Measurement(
@@ -231,7 +231,7 @@ def _measured(place: Place, checked: Checked, *, exptime_s: float, sky_level: fl
         measured.flux / exptime_s, measured.flux_err / exptime_s))
 
 
-def with_growth(frame: Pixels, placed: Sequence[Place], measured: Sequence[MeasuredSource],
+def with_growth(frame: Pixels, placed: Sequence[SourcePlace], measured: Sequence[MeasuredSource],
                 circles: Circles, exptime_s: float) -> list[Measurement]:
     """The measurements with their curves of growth."""
     if not placed:

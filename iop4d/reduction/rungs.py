@@ -53,7 +53,7 @@ _MARGIN = 10.0  # px from the edge within which a star may not be detected
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class FieldMatch:
     """A field that was found, still to be refined, and the star list that found it.
 
     ``attempts``: how many star lists were tried until one matched.
@@ -133,7 +133,7 @@ def expected_target(facts: FrameFacts, catalogue: Catalogue) -> Source | None:
 # The index files.
 
 
-def by_index(search: Search) -> Found | None:
+def by_index(search: Search) -> FieldMatch | None:
     """The star patterns of the index files, tried with several star lists."""
     if search.subframe:
         return None
@@ -142,11 +142,11 @@ def by_index(search: Search) -> Found | None:
     tried = 0
 
     def attempt(detections: Detections, place: tuple[float, float] | None,
-                left: float) -> Found | None:
+                left: float) -> FieldMatch | None:
         match = solve(search.solver, detections.x, detections.y, scale_arcsec=search.scale_arcsec,
                       tolerance=settings.scale_tolerance, pointing_deg=place,
                       radius_deg=settings.search_radius, seconds=min(settings.timeout, left))
-        return None if match is None else Found(match=match, stars=detections, attempts=tried)
+        return None if match is None else FieldMatch(match=match, stars=detections, attempts=tried)
 
     # The pointing may be wrong: time is kept for an attempt without it.
     kept = 0.0 if pointing_deg is None else _BLIND
@@ -271,7 +271,7 @@ class KnownStars:
         return Match(wcs=wcs, ra=ra, dec=dec, log_odds=math.nan)
 
 
-def by_frame(search: Search) -> Found | None:
+def by_frame(search: Search) -> FieldMatch | None:
     """Another frame of the same field and camera that the index has solved."""
     if search.subframe:
         return None
@@ -280,7 +280,7 @@ def by_frame(search: Search) -> Found | None:
     return _by_pattern(search, search.every_image, stars_of_frame(search.reference))
 
 
-def by_catalogue(search: Search) -> Found | None:
+def by_catalogue(search: Search) -> FieldMatch | None:
     """The pattern that the target and its calibrators make."""
     if search.subframe:
         return None
@@ -290,7 +290,7 @@ def by_catalogue(search: Search) -> Found | None:
         search.target, search.catalogue, search.facts.band, search.scale_arcsec))
 
 
-def _by_pattern(search: Search, lists: Iterable[Detections], known: KnownStars) -> Found:
+def _by_pattern(search: Search, lists: Iterable[Detections], known: KnownStars) -> FieldMatch:
     found = match_pattern(lists, known, search.facts, search.stars.psf.fwhm)
     if found is None:
         raise StageError(UNSOLVED, f"its pattern of {known.x.size} stars was not recognised")
@@ -322,7 +322,7 @@ def _brightness(star: Source, band: str | None) -> float:
 
 
 def match_pattern(lists: Iterable[Detections], known: KnownStars, facts: FrameFacts,
-                  fwhm: float) -> Found | None:
+                  fwhm: float) -> FieldMatch | None:
     """The first list of detections, brightest first, that matches; None rather than a guess."""
     for tried, detections in enumerate(lists, 1):
         listed = detections.only(np.arange(min(_LISTED, len(detections))))
@@ -330,7 +330,7 @@ def match_pattern(lists: Iterable[Detections], known: KnownStars, facts: FrameFa
                        reflected=not known.of_frame,
                        most_turn_deg=MOST_TURN_DEG if known.of_frame else 180.0)
         if placed is not None and _is_sure(placed, known, listed, facts, fwhm):
-            return Found(match=known.match(through(known.wcs, placed, facts)), stars=listed,
+            return FieldMatch(match=known.match(through(known.wcs, placed, facts)), stars=listed,
                          attempts=tried)
     return None
 

@@ -13,7 +13,7 @@ from iop4d.science.catalogue_check import catalogue_offsets
 from iop4d.science.variability import FLOOR, constancy
 
 
-class Measured(Protocol):
+class MeasuredMagnitude(Protocol):
     """An instrumental magnitude of a source on a frame, with its error; ``polarised``: behind a
     polariser, whose positions change the magnitude of a polarised star."""
 
@@ -49,7 +49,7 @@ class CheckedStar:
     is_wrong: bool
 
 
-def check_stars(rows: Iterable[Measured], listed: Mapping[str, tuple[float, float]], *,
+def check_stars(rows: Iterable[MeasuredMagnitude], listed: Mapping[str, tuple[float, float]], *,
                 floor: float = FLOOR) -> list[CheckedStar]:
     """Check the stars that were measured with one camera and band, by name.
 

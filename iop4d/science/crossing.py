@@ -39,7 +39,7 @@ _FINE = 4.0  # px of FWHM beyond which pixels are taken together
 
 
 @dataclass(frozen=True, kw_only=True)
-class Line:
+class CrossingLine:
     """``light``: that it adds to the aperture, ADU; ``sigmas``: by which its parts stand out."""
 
     light: float
@@ -73,7 +73,8 @@ _SHAPE = (_ANGLES, 2, _RINGS, _BINS)
 
 def line_across(image: FloatImage, x: float, y: float, *, radius: float,
                 annulus: tuple[float, float], fwhm: float, sigma: float,
-                star: tuple[float, float] = (0.0, 3.5), bad: Mask | None = None) -> Line | None:
+                star: tuple[float, float] = (0.0, 3.5),
+                bad: Mask | None = None) -> CrossingLine | None:
     """The brightest line that crosses an aperture at 0-based ``x``, ``y``; None if there is none.
 
     ``image``: float32 [y, x], background subtracted; ``radius``, ``annulus``, ``fwhm``: pixels;
@@ -133,7 +134,7 @@ def _lines(half: int, step: int, fwhm: float, inner: float, outer: float) -> _Li
 
 
 def _brightest(light: Floats, pixels: Floats, radius: float, fwhm: float,
-               sigma: float) -> Line | None:
+               sigma: float) -> CrossingLine | None:
     """The line of the most light of those that are one."""
     noise = sigma * np.sqrt(np.maximum(pixels, 1.0))
     flat = (light / noise).reshape(len(light), -1)
@@ -154,4 +155,4 @@ def _brightest(light: Floats, pixels: Floats, radius: float, fwhm: float,
     chord = 2.0 * np.sqrt(np.maximum(radius**2 - off**2, (0.3 * radius) ** 2))
     inside = bright.mean(axis=(1, 2)) * 2.0 * _HALF * fwhm / _HELD * chord
     best = int(np.argmax(np.where(good, total, -np.inf)))
-    return Line(light=float(inside[best]), sigmas=float(total[best]))
+    return CrossingLine(light=float(inside[best]), sigmas=float(total[best]))

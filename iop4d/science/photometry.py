@@ -23,7 +23,7 @@ from iop4d.science.exposure import GRAIN
 from iop4d.science.hits import SMALL, as_stars
 from iop4d.science.ordered import median
 from iop4d.science.overlap import circle_overlap
-from iop4d.science.psf import Place, Psf, surface
+from iop4d.science.psf import Psf, PsfAtPlace, surface
 
 FloatImage = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -233,7 +233,7 @@ class _Sums:
         return self.total - self.area * self.sky
 
 
-def _flux(frame: Pixels, sums: _Sums, here: Place, flags: Flag) -> Flux:
+def _flux(frame: Pixels, sums: _Sums, here: PsfAtPlace, flags: Flag) -> Flux:
     """The flux of an aperture and its errors."""
     flux, area, sigma, count, others = sums.flux, sums.area, sums.sigma, sums.count, sums.others
     of_pixels = area * sigma**2 * (1.0 + area / count)
@@ -299,7 +299,7 @@ class _Stamps:
                 Flag.EDGE if min(place[0], nx - 1 - place[0], place[1], ny - 1 - place[1])
                 < aperture.outer else Flag(0)) for place in places])
 
-    def sums(self, model: Floats, places: Sequence[Place], sigma: float) -> list[_Sums]:
+    def sums(self, model: Floats, places: Sequence[PsfAtPlace], sigma: float) -> list[_Sums]:
         """What the apertures hold; ``model``: the PSF of each; ``sigma``: of the frame's sky."""
         total, area, others = (
             part.reshape(part.shape[0], -1).sum(axis=1).tolist() for part in (
@@ -384,7 +384,7 @@ def _neighbours(frame: Pixels, x: Floats, y: Floats, aperture: Aperture, *,
 
 
 def _with_cosmic_rays(frame: Pixels, stamps: _Stamps, model: Floats, sums: Sequence[_Sums],
-                      places: Sequence[Place]) -> list[bool]:
+                      places: Sequence[PsfAtPlace]) -> list[bool]:
     """Which apertures hold a cosmic ray, by the Moffat profile ``model``."""
     flux, sky, sigma, part = np.array([
         (max(one.flux, 0.0), one.sky, one.sigma, here.inside)

@@ -42,7 +42,7 @@ _FEWEST_FOR_BETA = 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class PsfAtPlace:
     """What the PSF is at a place: its FWHM, pixels; the part of a star's light ``inside`` an
     aperture, and the aperture's factor with its relative error."""
 
@@ -88,7 +88,7 @@ class Psf:
         wider = encircled(radius, width * 1.01, self.beta)
         return typical / here, np.abs(np.log(wider / here)) / 0.01 * err
 
-    def place(self, x: float, y: float, radius: float) -> Place:
+    def place(self, x: float, y: float, radius: float) -> PsfAtPlace:
         """``fwhm_at`` and ``aperture_factor`` of one place and radius, in a tenth of the time."""
         X, Y = 2.0 * x / (self.shape[1] - 1) - 1.0, 2.0 * y / (self.shape[0] - 1) - 1.0
         terms = (X, Y, X * X, X * Y, Y * Y)
@@ -102,7 +102,7 @@ class Psf:
             return float(1.0 - math.pow(1.0 + radius**2 / (width * width * unit), 1.0 - self.beta))
 
         here = inside(fwhm)
-        return Place(fwhm=fwhm, inside=here, factor=inside(self.fwhm) / here,
+        return PsfAtPlace(fwhm=fwhm, inside=here, factor=inside(self.fwhm) / here,
                      factor_err=abs(math.log(inside(fwhm * 1.01) / here)) / 0.01 * err)
 
     @cached_property

@@ -16,7 +16,7 @@ from iop4d.model.result import FieldStar, Measurement
 from iop4d.model.source import Catalogue, Source, SourceKind
 from iop4d.reduction.apertures import radii_for
 from iop4d.reduction.host import aperture_of
-from iop4d.reduction.measure import Circles, Place, measure_source, with_growth
+from iop4d.reduction.measure import Circles, SourcePlace, measure_source, with_growth
 from iop4d.science.detect import Detections
 from iop4d.science.host import Table
 from iop4d.science.photometry import Pixels, aperture_for
@@ -95,7 +95,7 @@ def measured(fwhm: float, *, angle: float | None = None, scale: float = 1.0,
             saturated=None, fluxes=nothing, psf=psf, detections=Detections(
                 x=nothing, y=nothing, flux=nothing, peak=nothing, radius=nothing,
                 elongation=nothing, saturated=np.zeros(0, bool), edge=np.zeros(0, bool)))
-        place = Place(source=name, x=float(MIDDLE), y=float(MIDDLE), own=None, flags=Flag(0))
+        place = SourcePlace(source=name, x=float(MIDDLE), y=float(MIDDLE), own=None, flags=Flag(0))
         one = measure_source(pixels, place, aperture, exptime_s=1.0, sky_level=0.0)
         return with_growth(pixels, [place], [one], circles, 1.0)[0]
 
