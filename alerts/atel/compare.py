@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from statistics import fmean, median
 
-from iop4d.alerts.atel.facts import (
+from iop4d.alerts.atel.values import (
     NAN,
     Baseline,
     Camera,

@@ -23,9 +23,10 @@ from pathlib import Path
 from typing import Any
 
 from iop4d.alerts.atel import text
-from iop4d.alerts.atel.facts import DraftFacts, Letterhead, PhotometryFacts, TelescopePhrase
+from iop4d.alerts.atel.facts import DraftFacts, PhotometryFacts
 from iop4d.alerts.atel.figure import FigureRequest, Pictures, figure_of, pack, pictures_of
 from iop4d.alerts.atel.gather import of_alert
+from iop4d.alerts.atel.letterhead import Letterhead, TelescopePhrase
 from iop4d.alerts.atel.text import Draft, ascii_of
 from iop4d.alerts.episodes import first_name
 from iop4d.alerts.subjects import display_name

@@ -1,224 +1,29 @@
-"""What a draft rests on: values with their errors, times, and the results they come from."""
+"""What a draft may say of a source: by its magnitudes, or by its polarisation alone."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from statistics import median
-from urllib.parse import quote
 
-from iop4d.model.errors import Iop4dError
+from iop4d.alerts.atel.values import (
+    NAN,
+    SIGMAS,
+    ArchiveRecord,
+    Baseline,
+    GoodPoint,
+    MagnitudeChange,
+    MeanMagnitude,
+    NightlyPhotometry,
+)
 from iop4d.model.flags import Flag
 from iop4d.model.source import Source
 from iop4d.model.uncertainty import between
 
-NAN = float("nan")
-SIGMAS = 3.0  # from which a change, or a polarisation, counts as one
 _TITLE_MAG = 0.2  # mag against the past, from which a title speaks of a change
 _SYSTEMS = {**dict.fromkeys("UBV", "Johnson (Vega)"), **dict.fromkeys("RI", "Cousins (Vega)"),
             **dict.fromkeys("ugriz", "SDSS (AB)")}
-#: Telescope and instrument. Magnitudes of two differ by an offset that is not known.
-Camera = tuple[str, str]
 _RECORD_DAYS = 30.0  # a level that was last passed so long ago is worth reporting
-
-
-class NothingToReport(Iop4dError):  # noqa: N818 - it is no fault of anything
-    """There is no good result from which a draft could be made; the message says why."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class GoodPoint:
-    """A good result. Errors are those of values by themselves, random and common; ``common_err``:
-    the part of ``mag_err`` that results of a camera and band share, of the calibrators'
-    catalogue magnitudes. Polarisation in fractions and degrees. NaN where there is none; a
-    magnitude can be missing in a polarisation alone."""
-
-    id: int
-    jd: float
-    night: str
-    band: str
-    telescope: str
-    mag: float
-    mag_err: float
-    common_err: float
-    exptime_s: float
-    n_frames: int
-    calibrators: tuple[str, ...]
-    flags: int
-    provisional: bool
-    host_mjy: float = NAN
-    mag_nucleus: float = NAN
-    mag_nucleus_err: float = NAN
-    p_nucleus: float = NAN
-    p_nucleus_err: float = NAN
-    instrument: str = ""
-    p: float = NAN
-    p_err: float = NAN
-    p_debiased: float = NAN
-    p_limit: float = NAN
-    chi_deg: float = NAN
-    chi_err_deg: float = NAN
-
-    @property
-    def camera(self) -> Camera:
-        """What took it."""
-        return self.telescope, self.instrument
-
-    @property
-    def own_err(self) -> float:
-        """The error without the part that is shared within the night."""
-        return math.sqrt(max(self.mag_err**2 - self.common_err**2, 1e-8))
-
-    @property
-    def results(self) -> tuple[int, ...]:
-        """Its own result."""
-        return (self.id,)
-
-    @property
-    def exposure_s(self) -> float:
-        """Of all its frames."""
-        return self.exptime_s * self.n_frames
-
-    @property
-    def degree(self) -> float:
-        """p without the bias of noise, as a fraction."""
-        return self.p_debiased if math.isfinite(self.p_debiased) else self.p
-
-    @property
-    def degree_without_host(self) -> float:
-        """p without the bias of noise and without the host galaxy's light, which dilutes it."""
-        return self.p_nucleus
-
-    @property
-    def has_angle(self) -> bool:
-        """Whether the polarisation is significant enough to be given with its angle."""
-        return self.p >= SIGMAS * self.p_err > 0 and math.isfinite(self.chi_deg)
-
-    @property
-    def has_limit(self) -> bool:
-        """Whether there is an upper limit of p."""
-        return math.isfinite(self.p_limit)
-
-
-@dataclass(frozen=True, kw_only=True)
-class MeanMagnitude:
-    """A magnitude and its error from one or more points of a camera, band and night.
-
-    ``common_err``: the part of the error that magnitudes of the ``camera`` share.
-    """
-
-    mag: float
-    mag_err: float
-    jd: float
-    jd_first: float
-    jd_last: float
-    n_frames: int
-    exposure_s: float
-    results: tuple[int, ...]
-    common_err: float = 0.0
-    camera: Camera = ("", "")
-
-    @property
-    def own_err(self) -> float:
-        """The error without the part that is shared."""
-        return math.sqrt(max(self.mag_err**2 - self.common_err**2, 0.0))
-
-
-@dataclass(frozen=True, kw_only=True)
-class NightlyPhotometry:
-    """One camera, band and night. ``scatters``: its points, more than their errors allow.
-
-    ``varied``: from one stretch to another; its mean is then no good description, and
-    ``brightest`` and ``faintest`` (means of half an hour at most) are. ``latest``: how it ends, the
-    last point first, then longer ends.
-    """
-
-    night: str
-    band: str
-    telescope: str
-    mean: MeanMagnitude
-    brightest: MeanMagnitude
-    faintest: MeanMagnitude
-    varied: bool
-    scatters: bool
-    points: tuple[GoodPoint, ...]
-    latest: tuple[MeanMagnitude, ...] = ()
-    instrument: str = ""
-
-    @property
-    def camera(self) -> Camera:
-        """What took it."""
-        return self.telescope, self.instrument
-
-
-@dataclass(frozen=True, kw_only=True)
-class MagnitudeChange:
-    """``to`` minus ``of``: negative is a brightening."""
-
-    of: MeanMagnitude
-    to: MeanMagnitude
-
-    @property
-    def mag(self) -> float:
-        """Change of the magnitude."""
-        return self.to.mag - self.of.mag
-
-    @property
-    def mag_err(self) -> float:
-        """Its error: the own ones of both, and what they do not share of the common ones."""
-        apart = between(self.to.common_err, self.of.common_err,
-                        shared=self.to.camera == self.of.camera)
-        return math.hypot(self.to.own_err, self.of.own_err, apart)
-
-    @property
-    def significance(self) -> float:
-        """The change in units of its error."""
-        return abs(self.mag) / self.mag_err
-
-    @property
-    def is_significant(self) -> bool:
-        """Whether it is more than its error explains."""
-        return self.significance >= SIGMAS
-
-    @property
-    def days(self) -> float:
-        """Time that it took."""
-        return abs(self.to.jd - self.of.jd)
-
-    @property
-    def results(self) -> tuple[int, ...]:
-        """The results on both sides."""
-        return self.of.results + self.to.results
-
-
-@dataclass(frozen=True, kw_only=True)
-class Baseline:
-    """The past: the median over the nightly medians of the preceding nights with data, and their
-    robust scatter (1.4826 times the median absolute deviation). ``common_err``: what the
-    magnitudes of its ``camera``, that with the most points, share; ``is_mixed``: others are in
-    it too."""
-
-    median: float
-    scatter: float
-    nights: int
-    n: int
-    jd_first: float
-    jd_last: float
-    results: tuple[int, ...]
-    common_err: float = 0.0
-    camera: Camera = ("", "")
-    is_mixed: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class ArchiveRecord:
-    """Whether the new level stands out. ``since``: the last earlier point that was as bright (as
-    faint), None if there is none in the archive; ``first``: the archive's first point."""
-
-    bright: bool
-    first: GoodPoint
-    since: GoodPoint | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -452,33 +257,3 @@ class PhotometryFacts(DraftFacts):
         return record if is_old else None
 
 
-@dataclass(frozen=True, kw_only=True)
-class TelescopePhrase:
-    """What a text calls a telescope. ``known``: it is more than its bare name."""
-
-    text: str
-    known: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class Letterhead:
-    """What the site says of itself. ``url`` is empty where there is no page; ``related``: numbers
-    of ATels that the text refers to; ``calibration``: whose magnitudes the comparison stars have.
-    """
-
-    authors: tuple[str, ...] = ()
-    subjects: tuple[str, ...] = ()
-    related: tuple[str, ...] = ()
-    telescopes: Mapping[str, TelescopePhrase] = field(default_factory=dict)
-    url: str = ""
-    contact: str = ""
-    calibration: str = ""
-    acknowledgement: str = ""
-
-    def telescope(self, name: str) -> TelescopePhrase:
-        """A telescope in words, whatever is known of it."""
-        return self.telescopes.get(name) or TelescopePhrase(text=f"telescope {name}", known=False)
-
-    def link(self, source: str) -> str:
-        """The page of a source; empty without a page."""
-        return f"{self.url.rstrip('/')}/sources/{quote(source)}" if self.url else ""

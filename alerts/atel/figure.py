@@ -16,7 +16,8 @@ from datetime import UTC
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
-from iop4d.alerts.atel.facts import DraftFacts, GoodPoint, PhotometryFacts
+from iop4d.alerts.atel.facts import DraftFacts, PhotometryFacts
+from iop4d.alerts.atel.values import GoodPoint
 from iop4d.model.bands import band_order, colour_of
 from iop4d.model.units import JD_UNIX_EPOCH
 

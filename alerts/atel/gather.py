@@ -17,19 +17,17 @@ from iop4d.alerts.atel.compare import (
     stretches,
     without_host,
 )
-from iop4d.alerts.atel.facts import (
+from iop4d.alerts.atel.facts import DraftFacts, PhotometryFacts, PolarimetryFacts
+from iop4d.alerts.atel.values import (
     NAN,
     ArchiveRecord,
     Camera,
-    DraftFacts,
     GoodPoint,
     MagnitudeChange,
     MeanMagnitude,
     NightlyPhotometry,
-    NothingToReport,
-    PhotometryFacts,
-    PolarimetryFacts,
 )
+from iop4d.model.errors import Iop4dError
 from iop4d.model.flags import Flag, names
 from iop4d.model.source import Source
 from iop4d.model.uncertainty import (
@@ -57,6 +55,10 @@ _COMMON = {"mag_err": (mag_common,), "mag_nucleus_err": (nucleus_common, nucleus
            "p_err": (p_common,), "p_nucleus_err": (p_nucleus_common, p_nucleus_host),
            "chi_err_deg": (chi_common,)}
 _BEST_BANDS = ("R", "r", "V", "I")  # the first of these with new points is what a draft is about
+
+
+class NothingToReport(Iop4dError):  # noqa: N818 - it is no fault of anything
+    """There is no good result from which a draft could be made; the message says why."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,14 +17,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol
 
-from iop4d.alerts.atel.facts import (
-    DraftFacts,
-    GoodPoint,
-    Letterhead,
-    MagnitudeChange,
-    MeanMagnitude,
-    PhotometryFacts,
-)
+from iop4d.alerts.atel.facts import DraftFacts, PhotometryFacts
+from iop4d.alerts.atel.letterhead import Letterhead
+from iop4d.alerts.atel.values import GoodPoint, MagnitudeChange, MeanMagnitude
 from iop4d.alerts.rendering import clean, render
 from iop4d.model import flags
 from iop4d.model.errors import Iop4dError

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from iop4d.alerts.atel.facts import DraftFacts, Letterhead, PhotometryFacts, TelescopePhrase
+from iop4d.alerts.atel.facts import DraftFacts, PhotometryFacts
 from iop4d.alerts.atel.gather import DraftRequest, gather
+from iop4d.alerts.atel.letterhead import Letterhead, TelescopePhrase
 from iop4d.alerts.atel.text import Draft
 from iop4d.model.flags import Flag
 from iop4d.model.source import Source, SourceKind

@@ -18,7 +18,7 @@ from iop4d.alerts.atel.compare import (
     nights_of,
     stretches,
 )
-from iop4d.alerts.atel.facts import GoodPoint, MagnitudeChange, MeanMagnitude
+from iop4d.alerts.atel.values import GoodPoint, MagnitudeChange, MeanMagnitude
 from iop4d.science.ensemble import solve
 
 JD = 2461000.5

@@ -7,12 +7,8 @@ from typing import Any
 
 import pytest
 
-from iop4d.alerts.atel.facts import (
-    NothingToReport,
-    PhotometryFacts,
-    PolarimetryFacts,
-)
-from iop4d.alerts.atel.gather import gather, of_alert
+from iop4d.alerts.atel.facts import PhotometryFacts, PolarimetryFacts
+from iop4d.alerts.atel.gather import NothingToReport, gather, of_alert
 from iop4d.model.flags import Flag
 from iop4d.store.database import Transaction
 from tests.alerts.atel.telegrams import (

@@ -16,8 +16,8 @@ from statistics import fmean, median
 
 import pytest
 
-from iop4d.alerts.atel.facts import Letterhead
 from iop4d.alerts.atel.gather import gather
+from iop4d.alerts.atel.letterhead import Letterhead
 from iop4d.alerts.atel.text import date_text, write
 from iop4d.model.units import robust_sigma
 from iop4d.store import catalogue

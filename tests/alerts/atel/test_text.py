@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from iop4d.alerts.atel.facts import Letterhead, PhotometryFacts, TelescopePhrase
+from iop4d.alerts.atel.facts import PhotometryFacts
 from iop4d.alerts.atel.gather import gather
+from iop4d.alerts.atel.letterhead import Letterhead, TelescopePhrase
 from iop4d.alerts.atel.text import (
     MOST,
     DraftError,
