@@ -21,7 +21,8 @@ from iop4d.alerts.relay import Relay
 from iop4d.alerts.rule_edits import RuleRequests
 from iop4d.alerts.rule_intents import settle
 from iop4d.alerts.summary.scheduler import SummaryScheduler, telescopes_of, with_those_of
-from iop4d.alerts.system_rules import SystemRules, senders
+from iop4d.alerts.system_measures import senders
+from iop4d.alerts.system_rules import SystemRules
 from iop4d.archives.folder import WatchedFolder
 from iop4d.archives.known import KnownFiles
 from iop4d.archives.nights import any_observes

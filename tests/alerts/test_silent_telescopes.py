@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from iop4d.alerts import system_rules
+from iop4d.alerts import system_measures
 from iop4d.archives.nights import any_observes
 from iop4d.model.units import jd_of_unix
 from iop4d.store.database import Transaction
@@ -148,7 +148,7 @@ def test_no_data_is_not_told_of_nights_with_data_or_clouds(system: Make, why: st
     ("22:00", "UTC", 22.0), ("22:00", "Europe/Madrid", 21.0), ("23:30", "UTC", -0.5),
     ("22:00", "local", 21.0)])
 def test_an_hour_is_that_of_its_zone(hour: str, zone: str, moment: float) -> None:
-    assert system_rules.last_time(hour, zone, at(22.5), local="Europe/Madrid") == at(moment)
+    assert system_measures.last_time(hour, zone, at(22.5), local="Europe/Madrid") == at(moment)
 
 
 def test_a_telescope_is_told_to_be_silent_though_its_last_frame_is_of_a_clock_that_was_ahead(

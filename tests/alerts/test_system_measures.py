@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from iop4d.alerts import system_rules
-from iop4d.alerts.system_rules import SystemState
+from iop4d.alerts import system_measures
+from iop4d.alerts.system_measures import SystemState
 from iop4d.model.units import jd_of_unix
 from iop4d.store import catalogue
 from iop4d.store.catalogue_csv import builtin, parse
@@ -28,8 +28,8 @@ def test_frames_that_fail_and_fields_that_are_not_recognised_are_counted(system:
         frame(tx, it.clock() - 86400.0, state="quarantined")
         look = SystemState(db=tx, site=it.site, now=it.clock() + 10, beat=it.beat,
                            observes=lambda _: True)
-        assert system_rules.failed(look, 0.5) == {"iop4d": 3.0}
-        assert system_rules.unsolved(look, 0.5)["OSN-T090"] == pytest.approx(300 / 7)
+        assert system_measures.failed(look, 0.5) == {"iop4d": 3.0}
+        assert system_measures.unsolved(look, 0.5)["OSN-T090"] == pytest.approx(300 / 7)
     assert it.look(12) == [("iop4d", "firing")]
 
 
@@ -119,8 +119,8 @@ def test_other_nodes_are_watched_by_their_heartbeats(system: Make) -> None:
     with it.database.read() as db:
         state = SystemState(db=db, site=it.site, now=now, beat=it.beat, others=others,
                             observes=lambda _: False)
-        assert system_rules.why(state, "unreachable", "gone").startswith("no heartbeat since")
-        assert system_rules.why(state, "unreachable", "two") == "refused"
+        assert system_measures.why(state, "unreachable", "gone").startswith("no heartbeat since")
+        assert system_measures.why(state, "unreachable", "two") == "refused"
     assert measured(it, "disk_free", others=others) == {"iop4d": 100.0, "calar": 3.0}
     assert measured(it, "backlog", others=others) == dict.fromkeys(
         ("iop4d", "calar", "gone", "off"), 0.0)
@@ -164,14 +164,14 @@ def test_a_backlog_and_messages_that_do_not_go_out_are_told(system: Make) -> Non
                   created_at=it.clock() - HOUR)
         look = SystemState(db=tx, site=it.site, now=it.clock(), beat=it.beat,
                            observes=lambda _: True)
-        assert system_rules.undelivered(look, 1.0) == {"team": 1.0}
+        assert system_measures.undelivered(look, 1.0) == {"team": 1.0}
     assert it.look(12) == [("iop4d", "firing")]
 
 
 def test_every_quantity_of_the_system_is_measured() -> None:
     from iop4d.alerts.conditions import SYSTEM
 
-    assert set(system_rules.MEASURES) == set(SYSTEM)
+    assert set(system_measures.MEASURES) == set(SYSTEM)
 
 
 def test_a_standard_that_is_off_the_literature_is_told(system: Make) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from iop4d.alerts import actions, system_rules
+from iop4d.alerts import actions, system_measures
 from iop4d.alerts.compose import notice_of
 from iop4d.alerts.system_rules import SystemRules
 from iop4d.store.events import emit
@@ -203,7 +203,7 @@ def test_a_vital_that_fails_leaves_the_others(system: Make,
 
     it = system("disk_free < 5 GB", '[[rule]]\nname = "s"\ncondition = "backlog > 5"\n'
                 'channels = ["team"]\n')
-    monkeypatch.setitem(system_rules.MEASURES, "backlog", fails)
+    monkeypatch.setitem(system_measures.MEASURES, "backlog", fails)
     it.beat["disk_free_gb"] = 3.0
     assert ("iop4d", "firing") in it.look(30)
     assert first(it.database, Event, Event.kind == "alert-error").content["rule"] == "s"

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from iop4d.alerts import system_rules
-from iop4d.alerts.system_rules import SystemRules, SystemState
+from iop4d.alerts import system_measures
+from iop4d.alerts.system_measures import SystemState
+from iop4d.alerts.system_rules import SystemRules
 from iop4d.store.database import Database, Transaction
 from iop4d.store.schema import Alert, Frame, Outbox
 from tests.alerts.bench import channel, site_of
@@ -61,4 +62,4 @@ def measured(it: System, quantity: str, window: float = 1.0, **more: Any) -> dic
     with it.database.read() as db:
         state = SystemState(db=db, site=it.site, now=it.clock(), beat=it.beat, **{
             "observes": lambda _: True, **more})
-        return system_rules.MEASURES[quantity](state, window)
+        return system_measures.MEASURES[quantity](state, window)
