@@ -7,10 +7,8 @@ reason to wake anybody, and with hysteresis it comes hours later.
 
 from __future__ import annotations
 
-import logging
 import math
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
@@ -20,7 +18,7 @@ from iop4d.alerts.check import check_rules
 from iop4d.alerts.conditions import Form
 from iop4d.alerts.light_curves import LightCurves
 from iop4d.alerts.notify import Notifier
-from iop4d.alerts.points import PointReader, colours, latest_jd, since_jd
+from iop4d.alerts.points import PointReader, latest_jd, since_jd
 from iop4d.alerts.rules import (
     CompiledRule,
     Edge,
@@ -31,19 +29,22 @@ from iop4d.alerts.rules import (
     pending_points,
 )
 from iop4d.alerts.subjects import Subjects
-from iop4d.config import Rule, Site
+from iop4d.alerts.upkeep import isolated, reminder_is_due, snooze_is_over, without_rule
+from iop4d.alerts.withdrawals import (
+    BEFORE,
+    BESIDE,
+    measured_again,
+    results_beside,
+    withdrawn_because,
+)
+from iop4d.config import Site
 from iop4d.model.states import ACTIVE_ALERTS, AlertState, MessageKind
-from iop4d.model.units import decimal, jd_of_unix, unix_of_jd
+from iop4d.model.units import jd_of_unix, unix_of_jd
 from iop4d.store import alerts, points, results
 from iop4d.store.database import Connection, Transaction
-from iop4d.store.events import emit
-from iop4d.store.schema import Alert, Result
+from iop4d.store.schema import Alert
 
-log = logging.getLogger(__name__)
-
-_BEFORE = 1e-6  # days before an alert's first point, so that this is judged again
 _UNCONFIRMED = 1800.0  # seconds without another point after which a pending alert is notified
-_BESIDE = 1.0  # days between the two bands of a colour, or points of a term, at most
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +116,7 @@ class AlertEngine:
         """Judge what follows from flags that were set or removed."""
         self._subjects.read(tx)
         for (source, band), since in points.earliest(tx, result_ids).items():
-            for alert in alerts.resolved_last(tx, source, since, _BESIDE):
+            for alert in alerts.resolved_last(tx, source, since, BESIDE):
                 compiled = self.compiled(alert.rule)
                 if compiled is not None and alert.band == _label(compiled, band):
                     with isolated(tx, self._clock(), rule=alert.rule, source=source,
@@ -144,7 +145,7 @@ class AlertEngine:
                                    f"{alert.source} {alert.band} any more")
         elif alert.state == AlertState.PENDING:
             self._tell_pending(tx, compiled, alert)
-        elif why := _withdrawn_because(tx, compiled, alert, self.until):
+        elif why := withdrawn_because(tx, compiled, alert, self.until):
             self._withdraw(tx, compiled, alert, why)
         elif snooze_is_over(alert, now):
             alert = episodes.move(tx, alert, AlertState.FIRING, now=now, snoozed_until=None)
@@ -156,7 +157,7 @@ class AlertEngine:
         """Notify people of a point that none confirmed within half an hour, if the rule allows."""
         waited = self._clock() - max(alert.fired_at, unix_of_jd(alert.fired_jd))
         if (compiled.rule.tell_pending and alert.notified_at is None and waited >= _UNCONFIRMED
-                and not _withdrawn_because(tx, compiled, alert, self.until)):
+                and not withdrawn_because(tx, compiled, alert, self.until)):
             self._notifier.notify(tx, compiled, alert, MessageKind.PENDING)
 
     def _watches(self, compiled: CompiledRule, alert: Alert) -> bool:
@@ -185,14 +186,14 @@ class AlertEngine:
         is_other_band = compiled.condition.bands is not None and since <= alert.fired_jd
         if alert.state == AlertState.WITHDRAWN or not written:
             return []
-        beside = any(row.id in written for row in _beside(tx, compiled, alert))
+        beside = any(row.id in written for row in results_beside(tx, compiled, alert))
         if not is_other_band and not written & set(alert.points) and not beside:
             return []
         span = points.jd_span(tx, alert.points)
         if span is None:
             return []
         now = [point for point in reader.since(compiled, alert.source, alert.band,
-                                               span[0] - _BEFORE)
+                                               span[0] - BEFORE)
                if point.id in alert.points]
         # What is not confirmed any more by the points beside is not known.
         fails = any(not compiled.condition.holds(point.value)
@@ -207,7 +208,7 @@ class AlertEngine:
         assert span is not None
         begin = min(span[0], jd_of_unix(alert.fired_at))  # a point of the future came then
         alert = episodes.move(tx, alert, AlertState.WITHDRAWN, now=self._clock(), reason=why,
-                              resolved_jd=begin - _BEFORE, resolved_at=self._clock())
+                              resolved_jd=begin - BEFORE, resolved_at=self._clock())
         if alert.notified_at is not None:
             self._notifier.notify(tx, compiled, alert, MessageKind.WITHDRAWN, points=now)
         self._judge(tx, compiled, alert.source, alert.band, begin,
@@ -243,7 +244,8 @@ class AlertEngine:
             waiting = rows.pop(0) if rows and not alerts.has_begun(rows[0]) else None
             if rows and (again := self._measured_again(
                     tx, compiled, rows[0], since, written, reader)):
-                self._withdraw(tx, compiled, rows[0], _said(compiled, rows[0], again), again)
+                self._withdraw(tx, compiled, rows[0],
+                               measured_again(compiled, rows[0], again), again)
                 return
             subject = _Subject(compiled=compiled, source=source, band=band, waiting=waiting,
                                latest=rows[0] if rows else None, history=history_of(rows))
@@ -329,45 +331,6 @@ class AlertEngine:
             episodes.move(tx, waiting, AlertState.PENDING, now=now, fired_at=now, **columns)
 
 
-@contextmanager
-def isolated(tx: Transaction, now: float, *, rule: str, source: str = "",
-             band: str = "") -> Iterator[None]:
-    """Process one rule or alert in its own savepoint, so that a failure affects it alone.
-
-    What fails is logged, and counted by the rules on ``rule_error``. If the database itself failed
-    the whole transaction is gone, and the error is raised to whoever began it.
-    """
-    try:
-        with tx.savepoint():
-            yield
-    # A fault in one rule must cost neither the measurement nor the other rules.
-    except Exception as error:
-        if not tx.is_open:
-            raise
-        log.exception("rule '%s' could not be evaluated for %s", rule,
-                      " ".join(filter(None, (source, band))) or "the system")
-        emit(tx, "alert-error", now, rule=rule, source=source, band=band,
-             reason=f"{type(error).__name__}: {error}")
-
-
-def snooze_is_over(alert: Alert, now: float) -> bool:
-    """Whether people asked for no reminders of an alert until a time that has come."""
-    return alert.state == AlertState.SNOOZED and bool(alert.snoozed_until <= now)
-
-
-def reminder_is_due(alert: Alert, rule: Rule, now: float) -> bool:
-    """Whether people were notified of an alert, and are to be again."""
-    return alert.state == AlertState.FIRING and alert.notified_at is not None and (
-        0 < 3600.0 * rule.reminder_hours <= now - alert.notified_at)
-
-
-def without_rule(alert: Alert, disabled: Collection[str]) -> str:
-    """Why an alert ends whose rule left the site file, or was disabled there."""
-    if alert.rule in disabled:
-        return f"the rule '{alert.rule}' is disabled"
-    return f"the site file has no rule '{alert.rule}' any more"
-
-
 def history_of(rows: Sequence[Alert]) -> History:
     """Where a rule stands, from its last two episodes that began, the latest first."""
     if not rows:
@@ -410,55 +373,3 @@ def _label(compiled: CompiledRule, band: str) -> str:
     return band if compiled.rule.band in ("*", band) else ""
 
 
-def _withdrawn_because(tx: Transaction, compiled: CompiledRule, alert: Alert,
-                       until: float) -> str:
-    """Why the points that fired an alert do not count any more; empty if they do."""
-    rows = results.among(tx, alert.points)
-    bad = [_flagged(row) for row in rows if row.human_flags or _is_barred(row)]
-    if not bad and rows and max(row.jd_mid for row in rows) > until:
-        return "the time of a point is in the future"
-    if not bad and compiled.condition.bands and rows:
-        jds = [row.jd_mid for row in rows]
-        there = colours(tx, compiled, alert.source, min(jds) - _BEFORE, max(jds) + _BEFORE)
-        if not set(alert.points) <= there:
-            return f"its point in {compiled.condition.bands[1]} is flagged"
-    if not bad and rows and (flagged := [row for row in _beside(tx, compiled, alert)
-                                         if row.human_flags]):
-        begin = min(row.jd_mid for row in rows) - _BEFORE
-        now = {point.id for point in since_jd(tx, compiled, alert.source, alert.band, begin, until)
-               if compiled.condition.holds(point.value)}
-        if not set(alert.points) <= now:
-            bad = [_flagged(row) for row in flagged]
-    return ", ".join(bad)
-
-
-def _flagged(row: Result) -> str:
-    names = ", ".join(str(mark["name"]) for mark in row.human_flags)
-    return f"{row.frames[0] if row.frames else row.id} is flagged {names or 'as bad'}"
-
-
-def _beside(db: Connection, compiled: CompiledRule, alert: Alert) -> list[Result]:
-    """The results from which the terms of a condition had values at the points that fired an
-    alert: those near enough, and those that confirmed these, that were there by then. One that came
-    later undoes nothing."""
-    span = points.jd_span(db, alert.points) if compiled.condition.terms else None
-    if span is None:
-        return []
-    near = compiled.rule.colour_within_hours / 24.0
-    found = results.known_by(db, alert.source, alert.band, span[0] - near - _BESIDE,
-                             span[1] + near, alert.fired_at)
-    return [row for row in found if row.id not in alert.points]
-
-
-def _said(compiled: CompiledRule, alert: Alert, now: Sequence[RulePoint]) -> str:
-    """That the points of an alert were measured again, with the number that fired it and theirs."""
-    if not compiled.condition.has_number:
-        return "measured again: the condition is no longer met"
-    what, _, _ = str(compiled.condition).partition(compiled.condition.operator)
-    before = f", {decimal(alert.value, 3)} when it fired" if alert.value is not None else ""
-    return (f"measured again: {what.strip()} is "
-            f"{', '.join(decimal(point.value, 3) for point in now)}{before}")
-
-
-def _is_barred(row: Result) -> bool:
-    return bool(row.flags & points.barring_flags(needs_mag=row.p is None))

@@ -11,10 +11,10 @@ from typing import Any
 from iop4d.alerts import episodes
 from iop4d.alerts.check import OWN
 from iop4d.alerts.conditions import Form
-from iop4d.alerts.engine import isolated, reminder_is_due, snooze_is_over, without_rule
 from iop4d.alerts.notify import Notifier
 from iop4d.alerts.rules import CompiledRule, compile_rule
 from iop4d.alerts.system_measures import MEASURES, SystemState, why, why_without_frame
+from iop4d.alerts.upkeep import isolated, reminder_is_due, snooze_is_over, without_rule
 from iop4d.config import Rule, Site
 from iop4d.model.states import ACTIVE_ALERTS, AlertState, MessageKind
 from iop4d.model.units import jd_of_unix
