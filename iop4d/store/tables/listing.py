@@ -161,7 +161,8 @@ def _suits(column: Column, value: Any) -> bool:
     if column.kind is Kind.YES_NO:
         return value in (0, 1)
     if column.is_number or (column.kind is Kind.FLAGS and not column.by_hand):
-        return isinstance(value, int | float) and math.isfinite(value) and abs(value) < _LARGEST
+        return (isinstance(value, int | float) and not isinstance(value, bool)
+                and math.isfinite(value) and abs(value) < _LARGEST)
     # Half of a pair of code units is a text of JSON and of nothing else.
     return isinstance(value, str) and not re.search("[\0\ud800-\udfff]", value)
 
