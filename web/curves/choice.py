@@ -13,7 +13,7 @@ from werkzeug.datastructures import MultiDict
 from iop4d.model.units import MomentError, end_jd_of_text, jd_of_text, utc_of_jd
 
 #: Most sources of one plot.
-MOST_SOURCES = 8
+MOST_SOURCES = 24
 #: Name in the address to what people read.
 PERIODS = {"tonight": "Tonight", "30d": "30 days", "1y": "1 year", "all": "All"}
 QUANTITIES = {"mag": "magnitude", "nucleus": "magnitude without the host",
