@@ -14,7 +14,8 @@ from iop4d.config.keys import Check, key, one_of
 ENGINE = "engine"
 _ADDRESS: Check = (
     "an address such as tls://server.example.org:8786, or nothing",
-    lambda value: not value or re.fullmatch(r"(tls|tcp)://[^\s/:]+:\d{1,5}", value) is not None)
+    lambda value: not value or (re.fullmatch(r"(tls|tcp)://[^\s/:]+:\d{1,5}", value) is not None
+                                and 0 < int(value.rpartition(":")[2]) < 1 << 16))
 _RANGE: Check = (
     "two numbers, the lowest and the highest, or nothing",
     lambda value: not value or (len(value) == 2 and 0 <= value[0] <= value[1] and value[1] > 0))

@@ -119,7 +119,8 @@ class Dispatcher:
         if self._engine.adapts and time.monotonic() - self._wanted_at > _WANT:
             self._wanted_at = time.monotonic()
             queued = await self._database.read(health.queued_jobs, self._clock())
-            self._engine.want(queued + self._busy)
+            others = sum(not future.done() for _, future in self._side)
+            self._engine.want(queued + self._busy + others)
 
     async def _slot(self) -> None:
         """One job after the other."""

@@ -7,6 +7,8 @@ import os
 import socket
 import time
 
+_LONGER = 60_000_000  # microseconds within which the next word comes, of one that starts
+
 
 class Notifier:
     """Speaks to the socket that NOTIFY_SOCKET names; says nothing where there is none."""
@@ -35,6 +37,10 @@ class Notifier:
     def status(self, text: str) -> None:
         """A line for people."""
         self._send(_status(text))
+
+    def starting(self, status: str) -> None:
+        """It takes its time to start, and is not to be started again for that."""
+        self._send(f"EXTEND_TIMEOUT_USEC={_LONGER}", _status(status))
 
     def alive(self) -> None:
         """A sign of life."""

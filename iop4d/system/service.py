@@ -137,7 +137,7 @@ class Service:
                 daemon.heartbeat.beaten_at = time.monotonic()
             if state is not DaemonState.RUNNING:
                 if state is DaemonState.STARTING:
-                    self._notifier.status(waits_for or daemon.heartbeat.line)
+                    self._notifier.starting(waits_for or daemon.heartbeat.line)
                     if watchdog:
                         self._notifier.alive()
                 continue

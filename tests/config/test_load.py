@@ -51,6 +51,7 @@ FTP = "[[archive]]\nname = 'a'\nkind = 'ftp'\nhost = 'h'\n"
     (f"{DASK}cluster = 'ssh'\nhosts = ['a']", ["line 4", "at least two"]),
     (f"{DASK}cluster = 'ssh'\nhosts = ['a', 'b']", ["line 3", "TLS"]),
     (f"{DASK}cluster = 'local'\nadaptive = [3, 1]", ["line 4", "the lowest and the highest"]),
+    (f"{DASK}scheduler = 'tcp://localhost:99999'", ["line 3", "an address such as"]),
     (f"{DASK}scheduler = 'tcp://localhost:1'\nadaptive = [0, 1]", ["line 4", "local and slurm"]),
     ("[daemon]\nworkers = true", ["line 2", "a whole number"]),
     ("[daemon]\nworkers = -1", ["line 2", "0 to 256"]),

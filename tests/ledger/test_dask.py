@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from iop4d.config.load import parse_site
 from iop4d.ledger.engines import RequestLostError
 from iop4d.ledger.engines.dask.engine import DaskWorkers
 from iop4d.ledger.engines.dask.versions import differences, versions
@@ -80,6 +82,7 @@ def test_a_worker_of_dask_that_dies_costs_the_one_job_it_had(
     """It is stopped amid two jobs; Dask would run its job again, and later that of the other."""
     async def work(engine: DaskWorkers) -> list[Outcome]:
         tasks = [asyncio.create_task(do(engine, name)) for name in ("hang", "hang")]
+        await until(lambda: [one.state for one in engine.statuses] == ["busy", "busy"])
         await asyncio.sleep(0.7)
         cluster.kill_worker(cluster.workers[0])
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED, timeout=30)
@@ -117,6 +120,55 @@ def test_a_worker_that_is_suspended_costs_its_job_and_comes_back(
     outcomes = with_engine(site_of(cluster, tmp_path), work)
     assert isinstance(outcomes, list)
     assert {type(outcome) for outcome in outcomes} <= {Done, Crashed}
+
+
+def test_what_a_worker_that_was_suspended_still_does_keeps_it_from_nothing(
+        cluster: DaskCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its job was given to another meanwhile: the process that does it ends as it joins again."""
+    from iop4d.ledger.engines.dask import members
+
+    monkeypatch.setattr(members, "_SILENT", 2.0)
+
+    async def work(engine: DaskWorkers) -> float:
+        hung = [asyncio.create_task(do(engine, "hang")) for _ in range(2)]
+        await until(lambda: [one.state for one in engine.statuses] == ["busy", "busy"])
+        await asyncio.sleep(0.7)
+        victim = cluster.workers[0]
+        victim.send_signal(signal.SIGSTOP)
+        try:
+            done, left = await asyncio.wait(hung, timeout=10, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            victim.send_signal(signal.SIGCONT)
+        assert [type(task.result()) for task in done] == [Crashed]
+        began = time.monotonic()
+        assert isinstance(await do(engine, "good"), Done)
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        return time.monotonic() - began
+
+    seconds = with_engine(site_of(cluster, tmp_path, job_timeout=30.0), work)
+    assert isinstance(seconds, float)
+    assert seconds < 12.0
+
+
+def test_a_cluster_without_workers_is_up_and_starts_them_for_jobs(
+        tmp_path: Path) -> None:
+    """Until now it was never ready: a command waited for ever, systemd ended the daemon."""
+    site = parse_site('[workers]\nengine = "dask"\ncluster = "local"\nadaptive = [0, 1]',
+                      root=tmp_path)
+    site = replace(site, daemon=replace(site.daemon, worker_memory_mb=1024))
+
+    async def work(engine: DaskWorkers) -> Outcome:
+        await until(lambda: engine.is_up)
+        assert (engine.size, engine.trouble) == (0, "")
+        assert engine._link._cluster.scheduler.http_server.address == "127.0.0.1"
+        assert engine._link._cluster.scheduler.http_server.port != 8787  # of another one
+        engine.want(1)
+        await until(lambda: engine.size == 1)
+        return await do(engine, "good")
+
+    assert isinstance(with_engine(site, work, workers=0), Done)
 
 
 def test_a_worker_that_is_not_reached_from_here_works_through_the_scheduler(

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import pickle
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 
+from iop4d import __version__
 from iop4d.config import Site
 from iop4d.config.load import parse_site
 from iop4d.ledger.engines import RequestLostError
@@ -18,7 +22,9 @@ from iop4d.ledger.engines.dask.connect import Link
 from iop4d.ledger.engines.dask.engine import DaskWorkers
 from iop4d.ledger.engines.dask.members import Member, Members, WorkerGoneError
 from iop4d.ledger.engines.dask.node import Answer, Introduction, Terms, What
-from iop4d.model.messages import ClassifyRequest, Crashed, Outcome
+from iop4d.ledger.engines.dask.stage import Part, Stage
+from iop4d.model.messages import NO_SPACE, ClassifyRequest, Crashed, Failed, Outcome
+from tests.support.certificates import certificate
 
 REQUEST = ClassifyRequest(path=Path("a.fits"))
 SAID = Introduction(node="n", host="far", pid=1, versions={}, files="")
@@ -145,6 +151,125 @@ def test_probes_of_a_daemon_that_crashed_are_removed(site: Site) -> None:
 
     asyncio.run(go())
     assert list(site.root.iterdir()) == []
+
+
+def test_a_worker_that_joins_again_has_another_session() -> None:
+    """By which what it did before is known, and given up."""
+    async def go() -> tuple[Member, Member]:
+        members = Members()
+        (member,) = follow(members, "a")
+        members.silence(member)
+        (again,) = members.follow({"a": {"last_seen": 2.0, "nthreads": 1}})
+        return member, again
+
+    before, after = asyncio.run(go())
+    assert before.session != after.session
+
+
+def test_a_job_whose_connection_breaks_is_given_up_at_its_worker(
+        site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def go() -> tuple[Outcome, list[object]]:
+        it = await engine_with(site, "a")
+        given_up: list[object] = []
+
+        async def run(function: object, *args: object, **_how: object) -> None:
+            given_up.extend((function, args[1]))
+
+        monkeypatch.setattr(it._link, "run", run)
+        outcome = await it.submit(REQUEST, label="a")
+        await asyncio.sleep(0)
+        (member,) = it._members.known
+        assert str(given_up[1]).startswith(member.session)
+        return outcome, given_up
+
+    def breaks(_member: Member) -> Answer:
+        calls_.append(1)
+        if len(calls_) == 1:
+            return Answer(what=What.DONE)
+        raise WorkerGoneError("the connection to it was lost")
+
+    calls_: list[int] = []
+    answers(monkeypatch, breaks)
+    outcome, (function, _) = asyncio.run(go())
+    assert isinstance(outcome, Crashed)
+    assert function is node.give_up
+
+
+def test_a_worker_without_room_costs_no_job_an_attempt_and_is_asked_again(
+        site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It fails at once, and would so take each job before the others come to it."""
+    async def go() -> tuple[int, bool]:
+        it = await engine_with(site, "full")
+        (member,) = it._members.known
+        with pytest.raises(RequestLostError, match="the worker full keeps no files: no space left"):
+            await it.submit(REQUEST, label="a")
+        return it.size, isinstance(member.gone.result(), RequestLostError)
+
+    def full(_member: Member) -> Answer:
+        return Answer(what=What.NO_ROOM if asked else What.DONE, why="no space left",
+                      pid=asked.append(1) or 0)
+
+    asked: list[int] = []
+    answers(monkeypatch, full)
+    assert asyncio.run(go()) == (0, True)
+
+
+def test_a_worker_whose_disk_fills_says_that_it_has_no_room(
+        site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_self: Stage, _part: Part) -> str:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/there")
+
+    async def go() -> tuple[Answer, Answer, Answer]:
+        worker = type("Worker", (), {"local_directory": str(tmp_path)})
+        opened = await node.open_stage(node.NODE, "one", worker)
+        monkeypatch.setattr(Stage, "put", full)
+        put = await node.take_part(node.NODE, "one", Part(
+            job="j", path=Path("/a"), offset=0, data=b""))
+        done = await node._with_outcome(
+            Answer(what=What.DONE), Failed(stage=NO_SPACE, reason="no room for a.fits"), REQUEST,
+            Stage(tmp_path), "j")
+        monkeypatch.setattr(node, "_LEAST_FREE", 1 << 62)
+        refused = await node.open_stage(node.NODE, "one", worker)
+        assert opened.what is What.DONE
+        return put, done, refused
+
+    monkeypatch.setattr(node, "_stages", {})
+    put, done, refused = asyncio.run(go())
+    assert [answer.what for answer in (put, done, refused)] == [What.NO_ROOM] * 3
+    assert put.why == "No space left on device: /there"
+    assert f"MB are free in {tmp_path}" in refused.why
+    assert site.root
+
+
+@pytest.mark.parametrize(("installed", "said"), [
+    ("0.0.1", f"it has iop4d 0.0.1; the daemon has iop4d {__version__}"),
+    (RuntimeError("PackageNotFoundError('iop4d')"), "iop4d is not installed there"),
+    (__version__, "it cannot introduce itself: takes 1 argument")])
+def test_a_worker_that_does_not_understand_us_is_asked_for_its_version(
+        site: Site, monkeypatch: pytest.MonkeyPatch, installed: Any, said: str) -> None:
+    async def called(_link: Link, _member: Member, function: object, *_args: object) -> Any:
+        if function is node.introduce:
+            raise RuntimeError("takes 1 argument")
+        if isinstance(installed, Exception):
+            raise installed
+        return installed
+
+    async def reached(*_: object) -> bool:
+        return True
+
+    async def go() -> str:
+        it = DaskWorkers(site)
+        (member,) = follow(it._members, "a")
+        asking = asyncio.create_task(it._introduce(member))
+        while not it._members.refused:  # noqa: ASYNC110 - of another task
+            await asyncio.sleep(0.01)
+        member.gone.set_result(WorkerGoneError("it left"))
+        await asking
+        return it._members.refused["a"]
+
+    monkeypatch.setattr(engine, "call", called)
+    monkeypatch.setattr(engine, "is_reached", reached)
+    assert asyncio.run(go()) == said
 
 
 class FakePool:
@@ -335,6 +460,79 @@ class FailingCluster:
 
     async def close(self) -> None:
         FailingCluster.is_closed = True
+
+
+async def _opened(text: str, root: Path) -> str:
+    """Why no connection is made."""
+    link = Link(parse_site(f'[workers]\nengine = "dask"\n{text}', root=root))
+    try:
+        await link.open()
+    except OSError as error:
+        return engine._said(error)
+    finally:
+        await link.close()
+    return ""
+
+
+def test_what_keeps_a_connection_from_being_made_is_a_sentence(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connect, "_TIMEOUT", 1.0)
+    monkeypatch.setattr(connect, "_CONNECT_IN", 2.0)
+    (tmp_path / "one").mkdir()
+    (tmp_path / "other").mkdir()
+    certificate(tmp_path / "one")
+    certificate(tmp_path / "other")
+    (tmp_path / "text").write_text("no certificate")
+    cert, key, text = tmp_path / "one/cert.pem", tmp_path / "one/key.pem", tmp_path / "text"
+    tls = ('scheduler = "tls://127.0.0.1:1"\nca_file = "{}"\ncert_file = "{}"\nkey_file = "{}"')
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with socket.socket() as mute:
+        mute.bind(("127.0.0.1", 0))
+        mute.listen()
+        for words, said in (
+                (tls.format("gone", cert, key), f"ca_file cannot be read: {tmp_path}/gone: No s"),
+                (tls.format(text, cert, key), f"ca_file holds no certificates: {text}"),
+                (tls.format(cert, cert, tmp_path / "other/key.pem"), "do not belong together"),
+                ('scheduler = "tcp://127.0.0.1:1"', "Connection refused"),
+                (f'scheduler = "tcp://127.0.0.1:{mute.getsockname()[1]}"', "gives no answer of a"),
+                ('cluster = "slurm"', "SLURM's program sbatch is not found on this machine")):
+            assert said in asyncio.run(_opened(words, tmp_path))
+
+
+def test_a_path_that_a_job_of_slurm_does_not_take_is_refused(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each job would end at once, without a word here."""
+    (tmp_path / "sbatch").write_text("")
+    (tmp_path / "sbatch").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    root = tmp_path / "two words"
+    root.mkdir()
+    assert f"has: {root}/logs/slurm" in asyncio.run(_opened('cluster = "slurm"', root))
+
+
+def test_why_slurm_takes_no_job_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, words in (("sbatch", "echo sbatch: error: Invalid account >&2; exit 1"),
+                        ("scancel", "exit 0")):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{words}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    site = parse_site('[workers]\nengine = "dask"\ncluster = "slurm"\nadaptive = [1, 2]',
+                      root=tmp_path)
+
+    async def go() -> str:
+        it = DaskWorkers(site)
+        await it.start()
+        async with asyncio.timeout(20.0):
+            while "no workers" not in it.trouble:  # noqa: ASYNC110 - of another task
+                await asyncio.sleep(0.05)
+        try:
+            assert it._link._cluster.scheduler.http_server.address == "127.0.0.1"
+            return it.trouble
+        finally:
+            await it.stop()
+
+    assert asyncio.run(go()).endswith(
+        "has no workers: SLURM takes no job: sbatch: error: Invalid account")
 
 
 def test_a_cluster_that_does_not_come_up_is_closed_and_never_without_tls(

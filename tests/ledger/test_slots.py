@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import pytest
 
@@ -13,6 +13,7 @@ from iop4d.ledger import dispatch, trials
 from iop4d.ledger.dispatch import Dispatcher
 from iop4d.ledger.engines import RequestLostError
 from iop4d.model.messages import ClassifyRequest, Failed, Outcome
+from iop4d.store import health
 
 REQUEST = ClassifyRequest(path=Path("a.fits"))
 
@@ -47,6 +48,42 @@ class Nothing:
 
     async def read(self, *_args: object) -> None:
         return None
+
+
+def test_workers_are_started_for_a_request_beside_the_queue(
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plot for a message by day, when there is no job and so no worker."""
+    monkeypatch.setattr(dispatch, "_WANT", 0.0)
+
+    class Adapting(Engine):
+        adapts = True
+        wanted: ClassVar[list[int]] = []
+
+        def want(self, jobs: int) -> None:
+            self.wanted.append(jobs)
+            self.size = jobs
+
+    async def go() -> Outcome:
+        it = dispatcher_of(Adapting(0))
+        it._database = cast("Any", NoJobs())
+        stop = asyncio.Event()
+        running = asyncio.create_task(it.run(stop))
+        try:
+            async with asyncio.timeout(5.0):
+                return await it.perform(REQUEST)
+        finally:
+            stop.set()
+            await running
+
+    assert isinstance(asyncio.run(go()), Failed)
+    assert 1 in Adapting.wanted
+
+
+class NoJobs:
+    """A database that counts none."""
+
+    async def read(self, query: object, *_args: object) -> int | None:
+        return 0 if query is health.queued_jobs else None
 
 
 def dispatcher_of(engine: Engine) -> Dispatcher:

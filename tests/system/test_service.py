@@ -259,6 +259,20 @@ main()
 """
 
 
+def test_a_start_that_waits_for_something_is_not_ended_by_the_service_manager(
+        site: Path, manager: Manager) -> None:
+    """Which gives it 90 s, five times, and then leaves it down: a scheduler may be away longer."""
+    with (site / "iop4d.toml").open("a") as file:
+        file.write('\n[workers]\nengine = "dask"\nscheduler = "tcp://127.0.0.1:1"\n')
+    running = Running(site, manager, WATCHDOG_USEC="1500000")
+    try:
+        first = manager.wait("EXTEND_TIMEOUT_USEC=60000000")
+        manager.wait("EXTEND_TIMEOUT_USEC=60000000", after=first)
+        assert not manager.times("READY=1")
+    finally:
+        running.stop()
+
+
 def test_watchdog_pings_come_from_the_loop_alone(site: Path, manager: Manager) -> None:
     running = Running(site, manager, BLOCKED, WATCHDOG_USEC="1500000")
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 from distributed.core import clean_exception, send_recv
@@ -18,9 +18,8 @@ _CONNECT_IN = 5.0  # seconds
 _ANSWER_OF_SCHEDULER_IN = 2.0
 
 
-async def call(link: Link, member: Member, function: Callable[..., Awaitable[Any]],
-               *args: Any) -> Any:
-    """What an async function answers on that worker and no other.
+async def call(link: Link, member: Member, function: Callable[..., Any], *args: Any) -> Any:
+    """What a function, async or not, answers on that worker and no other.
 
     It goes to the worker itself, not through the tasks of the scheduler, which would run it again
     where the worker died. Raises WorkerGoneError if the worker is gone, RequestLostError if the

@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 from iop4d.config import Site
 from iop4d.fits.atomic import write_atomic
+from iop4d.ledger.engines import RequestLostError
 from iop4d.ledger.engines.dask import node
 from iop4d.ledger.engines.dask.calls import call
 from iop4d.ledger.engines.dask.connect import Link
@@ -26,6 +27,10 @@ from iop4d.model.messages import CHANGED, NO_SPACE, UNREADABLE, Failed, MasterRe
 _PIECE = 8 << 20  # bytes
 _MOST_KEPT = 4 << 30  # bytes of masters at a worker, the oldest removed beyond
 _Stat = tuple[int, int]  # size, and time of the last change in ns
+
+
+class NoRoomError(RequestLostError):
+    """The worker's disk is full: another one is to do what it had."""
 
 
 class NotCarriedError(Exception):
@@ -65,11 +70,17 @@ class Carrier:
         self._link = link
         self._kept: dict[str, Kept] = {}  # by the worker's random name
 
-    async def open(self, member: Member) -> None:
-        """Have a worker make a place for files; raises what a call raises."""
+    async def open(self, member: Member) -> str:
+        """Have a worker make a place for files: why it has no room for them, or nothing.
+
+        Raises what a call raises.
+        """
         answer: Answer = await call(self._link, member, node.open_stage, member.node, self._name)
+        if answer.what is What.NO_ROOM:
+            return f"it keeps no files: {answer.why}"
         _check(member, answer)
         self._kept = {name: kept for name, kept in self._kept.items() if name != member.node}
+        return ""
 
     async def send_index(self, member: Member) -> None:
         """Send the index files, as far as the worker does not have them."""
@@ -182,6 +193,8 @@ def _identity(stat: os.stat_result) -> _Stat:
 def _check(member: Member, answer: Answer) -> None:
     if answer.what is What.OTHER_PROCESS:
         raise WorkerGoneError("another process took its place")
+    if answer.what is What.NO_ROOM:
+        raise NoRoomError(f"the worker {member.address} keeps no files: {answer.why}")
     if answer.what is What.NO_FILES:
         raise NotCarriedError(Failed(
             stage=UNREADABLE,

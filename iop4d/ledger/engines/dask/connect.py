@@ -6,6 +6,9 @@ import asyncio
 import contextlib
 import logging
 import os
+import re
+import shutil
+import ssl
 import time
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,7 @@ from iop4d.config import Site, Workers
 log = logging.getLogger(__name__)
 
 _TIMEOUT = 5.0  # seconds for an answer of the scheduler
+_CONNECT_IN = 20.0  # seconds for all that makes a connection with it
 _IDLE = 60.0  # seconds without a job after which workers are ended
 _CLOSE_IN = 5.0  # seconds
 _AGAIN = 30.0  # seconds until what ended is started again
@@ -31,6 +35,9 @@ _CONFIG = {"distributed.worker.profile.enabled": False,
            "distributed.worker.memory.pause": False, "distributed.worker.memory.terminate": False}
 
 
+_PLAIN = re.compile(r"[\w/.,:@%+=-]+")
+#: Dask serves pages over HTTP nevertheless: on this machine, at any free port.
+_NO_PAGES = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}
 #: Their records are tracebacks of what the engine says in its own words.
 _LOUD = ("distributed.client", "distributed.utils", "distributed.core", "distributed.comm",
          "distributed.nanny", "tornado.application", "distributed.scheduler", "distributed.deploy")
@@ -49,6 +56,7 @@ class Link:
         self._down: set[object] = set()  # names of what was not up when it was looked at last
         self._config = contextlib.ExitStack()  # settings of Dask while there is a cluster
         self._idle_since = time.monotonic()
+        self.failure = ""  # why no workers could be started
         self.client: Any = None
         self.place = self._settings.scheduler or f"of the cluster '{self._settings.cluster}'"
 
@@ -69,9 +77,13 @@ class Link:
         client = distributed.Client(address, asynchronous=True, security=security,
                                     timeout=_TIMEOUT, set_as_default=False, name="iop4d")
         try:
-            self.client = await client
-        except BaseException:
+            async with asyncio.timeout(_CONNECT_IN):
+                self.client = await client
+        except BaseException as error:
             await _ended(client.close(timeout=1))
+            if type(error) is TimeoutError:
+                raise TimeoutError(f"what is there gives no answer of a Dask scheduler within "
+                                   f"{_CONNECT_IN:g} s") from error
             raise
 
     async def _up(self) -> None:
@@ -140,6 +152,25 @@ class Link:
         scaled = self._cluster.scale(wanted)
         if asyncio.iscoroutine(scaled):
             await scaled
+        if self._settings.cluster == "slurm":
+            await self._note_failure()
+
+    async def _note_failure(self) -> None:
+        """Why SLURM does not take the jobs; nothing where it does, or takes its time."""
+        cluster = self._cluster
+
+        async def settled() -> str:
+            try:
+                await cluster
+            except Exception as error:  # noqa: BLE001 - whatever its programs answer
+                return f"SLURM takes no job: {_last_words(error)}"
+            return ""
+
+        asked = asyncio.create_task(settled(), name="jobs of SLURM")
+        if (await asyncio.wait({asked}, timeout=_TIMEOUT))[0]:
+            if asked.result() not in ("", self.failure):
+                log.error("%s", asked.result())
+            self.failure = asked.result()
 
     async def close(self) -> None:
         """End the connection, and the cluster if it is ours."""
@@ -162,6 +193,7 @@ class Link:
             return distributed.LocalCluster(
                 n_workers=number, threads_per_worker=1, processes=True, asynchronous=True,
                 host="127.0.0.1", dashboard_address=None, memory_limit=0,
+                scheduler_kwargs=_NO_PAGES,
                 security=security or True)  # temporary keys: other accounts reach its port too
         if kind == "ssh":
             protocol = "tls://" if security else "tcp://"
@@ -171,17 +203,23 @@ class Link:
                 connect_options={"connect_timeout": _SSH_IN, "keepalive_interval": _SSH_IN},
                 worker_options={"nthreads": 1, "n_workers": number, "memory_limit": "0",
                                 "protocol": protocol},
-                scheduler_options={"port": 0, "dashboard": False, "protocol": protocol})
+                scheduler_options={"port": 0, "protocol": protocol} | _NO_PAGES)
         return self._slurm(security)
 
     def _slurm(self, security: Any) -> Any:
         from dask_jobqueue import SLURMCluster
 
+        if shutil.which("sbatch") is None:
+            raise FileNotFoundError("SLURM's program sbatch is not found on this machine")
         memory = self._site.daemon.worker_memory_mb + _OVERHEAD_MB
         folder = self._site.folder("logs") / "slurm"
+        for path in (folder, *filter(None, self._settings.tls_files)):
+            if not _PLAIN.fullmatch(str(path)):  # they stand in a script as they are
+                raise OSError("jobs of SLURM take no path with spaces and the like, as this one "
+                              f"has: {path}")
         return SLURMCluster(
             cores=1, processes=1, memory=f"{memory} MB", asynchronous=True, protocol="tls://",
-            security=security or distributed.Security.temporary(),
+            security=security or distributed.Security.temporary(), scheduler_options=_NO_PAGES,
             shared_temp_directory=str(_private(folder)), log_directory=str(folder))
 
 
@@ -190,9 +228,32 @@ def security_of(settings: Workers) -> Any:
     if not all(settings.tls_files):
         return None
     ca, cert, key = map(str, settings.tls_files)
+    _check_tls(ca, cert, key)
     return distributed.Security(
         tls_ca_file=ca, tls_client_cert=cert, tls_client_key=key, tls_scheduler_cert=cert,
         tls_scheduler_key=key, tls_worker_cert=cert, tls_worker_key=key, require_encryption=True)
+
+
+def _check_tls(ca: str, cert: str, key: str) -> None:
+    """Raises OSError, which names the file, where one of TLS is not there or of no use."""
+    for name, path in (("ca_file", ca), ("cert_file", cert), ("key_file", key)):
+        try:
+            Path(path).open("rb").close()
+        except OSError as error:
+            raise OSError(f"[workers] {name} cannot be read: {path}: {error.strerror}") from None
+    what = f"ca_file holds no certificates: {ca}"
+    try:
+        context = ssl.create_default_context(cafile=ca)
+        what = f"cert_file and key_file do not belong together, or the key needs a password: {cert}"
+        context.load_cert_chain(cert, key, password="")
+    except (ssl.SSLError, ValueError):
+        raise OSError(f"[workers] {what}") from None
+
+
+def _last_words(error: Exception) -> str:
+    """What a program said as it failed, without how it was called."""
+    text = " ".join(str(error).split())
+    return re.sub(r"^.*stderr:\s*", "", text)[:300] or type(error).__name__
 
 
 def _tls_config(settings: Workers) -> dict[str, object]:

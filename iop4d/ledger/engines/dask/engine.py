@@ -11,16 +11,19 @@ import contextlib
 import hashlib
 import logging
 import pickle
+import re
 import secrets
 import socket
 import time
+from importlib.metadata import version as installed
 from pathlib import Path
 
+from iop4d import __version__
 from iop4d.config import FolderArchive, Site
 from iop4d.ledger.engines import RequestLostError, WorkerStatus
 from iop4d.ledger.engines.dask import node
 from iop4d.ledger.engines.dask.calls import call, is_reached
-from iop4d.ledger.engines.dask.carrier import Carrier, NotCarriedError
+from iop4d.ledger.engines.dask.carrier import Carrier, NoRoomError, NotCarriedError
 from iop4d.ledger.engines.dask.connect import Link
 from iop4d.ledger.engines.dask.members import Member, Members, Seat, WorkerGoneError
 from iop4d.ledger.engines.dask.node import Answer, Terms, What
@@ -36,6 +39,7 @@ _INTRODUCE_IN = 60.0  # seconds
 _ASK_AGAIN = 20.0  # seconds until a worker that was refused is asked again
 _FREE_IN = 1.0  # seconds to wait for a free worker before it is asked whether there is any
 _ALONE = 10.0  # seconds without workers before that is trouble
+_STARTS_IN = 120.0  # the same, where they are started for the jobs that there are
 _PROBE = ".probe-"  # how the names of probes begin
 _GIVE_UP_IN = 3.0  # seconds for a worker to end what was given up
 
@@ -52,7 +56,6 @@ class DaskWorkers:
         self._here = socket.gethostname()
         self._name = f"{self._here}:{site.root}"
         self._link = Link(site)
-        self._session = ""  # how the names of jobs of this connection begin
         self._carrier = Carrier(site, self._name, self._link)
         self._members = Members()
         self._context = b""
@@ -90,9 +93,20 @@ class DaskWorkers:
             address, why = next(iter(refused.items()))
             return f"the worker {address} is refused: {why}" + (
                 f"; {len(refused) - 1} more" if len(refused) > 1 else "")
-        may_have_none = self._site.workers.adaptive[:1] == (0,)
-        return "" if may_have_none or now - self._alone_since < _ALONE else (
-            f"the Dask scheduler {self._link.place} has no workers")
+        why, patience = self._link.failure, _STARTS_IN if self._may_have_none else _ALONE
+        if self._needs_none or (not why and now - self._alone_since < patience):
+            return ""
+        return f"the Dask scheduler {self._link.place} has no workers{why and f': {why}'}"
+
+    @property
+    def _may_have_none(self) -> bool:
+        """Whether there are workers only while there are jobs."""
+        return self._site.workers.adaptive[:1] == (0,)
+
+    @property
+    def _needs_none(self) -> bool:
+        """Whether there need be none now, as there are no jobs."""
+        return self._may_have_none and not self._jobs
 
     @property
     def adapts(self) -> bool:
@@ -123,7 +137,9 @@ class DaskWorkers:
             await self._prepare(seat.member)
             self.is_up = True
             return True
-        except (WorkerGoneError, RequestLostError):
+        except (WorkerGoneError, RequestLostError) as error:
+            if isinstance(error, NoRoomError):
+                self._members.dismiss(seat.member, error)
             # This may fail at once, and is tried again at once: the connection must have its turn.
             await asyncio.sleep(_LOOK)
             return False
@@ -159,8 +175,8 @@ class DaskWorkers:
     # A request.
 
     async def _done(self, seat: Seat, request: Request, label: str) -> Outcome:
-        job = f"{self._session}-{secrets.token_hex(8)}"
         member = seat.member
+        job = f"{member.session}-{secrets.token_hex(8)}"
         try:
             if not member.is_staged:
                 return await self._performed(seat, request, job, label)
@@ -169,7 +185,13 @@ class DaskWorkers:
             except NotCarriedError as error:
                 return error.outcome
         except WorkerGoneError as error:
+            if not member.gone.done():  # it still does it, for nobody
+                self._start(self._link.run(node.give_up, self._name, job, address=member.address,
+                                           seconds=_GIVE_UP_IN), f"end of {label}")
             return Crashed(how=f"its worker {member.address} was lost: {error}")
+        except NoRoomError as error:
+            self._members.dismiss(member, error)  # it is asked again, and refused while it is full
+            raise
         except RequestLostError:
             raise
         except asyncio.CancelledError:
@@ -210,6 +232,8 @@ class DaskWorkers:
                 seat.status.rss_mb = answer.rss_mb
                 return _outcome(answer.outcome)
             member.digest = ""
+            if answer.what is What.NO_ROOM:
+                raise NoRoomError(f"the worker {member.address} keeps no files: {answer.why}")
             if answer.what is What.OTHER_PROCESS:
                 gone = WorkerGoneError("another process took its place")
                 self._members.dismiss(member, gone)
@@ -249,7 +273,7 @@ class DaskWorkers:
         while True:
             try:
                 await self._link.open()
-                self._scheduler, self._session = "", secrets.token_hex(4)
+                self._scheduler = ""
                 while True:
                     await self._look()
                     pause = _PAUSE
@@ -269,7 +293,8 @@ class DaskWorkers:
         self._scheduler, self._away = found["id"], ""
         for member in self._members.follow(found["workers"]):
             self._start(self._introduce(member), f"introduction of {member.address}")
-        if self.size:
+        self.is_up = self.is_up or self._may_have_none
+        if self.size or self._needs_none:
             self._alone_since = time.monotonic()
         await self._link.scale(self._jobs, len(found["workers"]))
 
@@ -291,7 +316,8 @@ class DaskWorkers:
                 await asyncio.wait({member.gone}, timeout=_PAUSE)
                 continue  # the connection may have been lost for a moment only
             except Exception as error:  # noqa: BLE001 - whatever it raises is why it is refused
-                why = f"it cannot introduce itself: {_said(error)}"
+                why = await self._other_version(member) or (
+                    f"it cannot introduce itself: {_said(error)}")
             if not why or member.gone.done():
                 return
             if self._members.refused.get(member.address) != why:
@@ -307,7 +333,7 @@ class DaskWorkers:
         await asyncio.to_thread(probe.write_bytes, content)
         try:
             said: node.Introduction = await call(
-                self._link, member, node.introduce, self._name, self._session, probe, content,
+                self._link, member, node.introduce, self._name, member.session, probe, content,
                 self._folders())
             if wrong := differences(versions(), said.versions):
                 return wrong
@@ -320,10 +346,20 @@ class DaskWorkers:
             return f"the site's files are not there under the same paths: {why}"
         member.node, member.is_staged = said.node, not sees_files
         if member.is_staged:
+            if no_room := await self._carrier.open(member):
+                return no_room
             log.info("files travel to the Dask worker %s: %s", member.address, why)
-            await self._carrier.open(member)
         await self._members.admit(member, said, here=self._here)
         return ""
+
+    async def _other_version(self, member: Member) -> str:
+        """That a worker which does not understand us has another iop4d, or none; else nothing."""
+        try:
+            async with asyncio.timeout(_INTRODUCE_IN):
+                theirs = await call(self._link, member, installed, "iop4d")
+        except Exception as error:  # noqa: BLE001 - it is said then why it does not understand
+            return "iop4d is not installed there" if "PackageNotFound" in repr(error) else ""
+        return differences({"iop4d": __version__}, {"iop4d": str(theirs)})
 
     def _folders(self) -> list[Path]:
         return [*self._site.astrometry.index, *(
@@ -344,8 +380,13 @@ def _outcome(body: bytes) -> Outcome:
     return outcome
 
 
-def _said(error: Exception) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__
+def _said(error: BaseException) -> str:
+    """An error in words, with what it arose from where Dask says no more than that it is one."""
+    text = " ".join(str(error).split())[:300] or type(error).__name__
+    below = error.__cause__
+    if isinstance(below, OSError) and str(below) and (why := _said(below)) not in text:
+        return f"{text}: {re.sub(r'^in <[^>]*>: ', '', why)}"
+    return text
 
 
 def _remove_probe(probe: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -21,11 +22,13 @@ class WorkerGoneError(Exception):
 
 @dataclass(kw_only=True, eq=False)
 class Member:
-    """A worker of Dask. ``gone``: once it is lost, what calls that wait for it raise."""
+    """A worker of Dask. ``gone``: once it is lost, what calls that wait for it raise; ``session``:
+    how the names of its jobs begin, another one each time that it joins."""
 
     address: str
     threads: int
     gone: asyncio.Future[WorkerGoneError | RequestLostError]
+    session: str = field(default_factory=lambda: secrets.token_hex(4))
     host: str = ""
     node: str = ""
     digest: str = ""  # of the context that it has

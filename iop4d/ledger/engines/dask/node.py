@@ -11,6 +11,7 @@ import logging
 import os
 import pickle
 import secrets
+import shutil
 import socket
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -23,10 +24,11 @@ from iop4d.ledger.engines.dask.stage import Part, Product, Stage
 from iop4d.ledger.engines.dask.travel import files_of, moved, moved_context, named_here
 from iop4d.ledger.engines.dask.versions import versions
 from iop4d.ledger.engines.local import LocalProcesses
-from iop4d.model.messages import Crashed, Outcome, Request
+from iop4d.model.messages import NO_SPACE, Crashed, Failed, Outcome, Request
 
 #: This process: another one at the same address is another worker.
 NODE = secrets.token_hex(8)
+_LEAST_FREE = 512 << 20  # bytes, below which a worker's disk is too full for files to come
 _MAX_SITES = 2  # whose worker processes a Dask worker keeps at the same time
 
 
@@ -38,7 +40,8 @@ class What(StrEnum):
     NO_CONTEXT = "no context"  # the site's settings are not known here, or others
     NOT_STARTED = "not started"  # no worker process starts
     GIVEN_UP = "given up"
-    NO_FILES = "no files"  # what was sent could not be kept
+    NO_FILES = "no files"  # what was sent did not arrive so
+    NO_ROOM = "no room"  # on the disk where files are kept
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,8 +101,8 @@ async def introduce(site: str, session: str, probe: Path, content: bytes,
                     folders: Iterable[Path]) -> Introduction:
     """Who this is, and whether the site's files are here under the same paths.
 
-    What is still done here for an earlier connection of the daemon (``session``: how the jobs of
-    this one begin) is given up: nothing waits for it.
+    What is still done here from before it joined (``session``: how its jobs begin from now on) is
+    given up: nothing waits for it.
     """
     logging.getLogger("distributed.worker").addFilter(_is_news)
     await asyncio.gather(*(give_up(site, job) for of, job in list(_running)
@@ -201,6 +204,8 @@ async def perform(node: str, site: str, digest: str, job: str, request: bytes,
 
 async def _with_outcome(answer: Answer, outcome: Outcome, wanted: Request, stage: Stage | None,
                         job: str) -> Answer:
+    if stage is not None and isinstance(outcome, Failed) and outcome.stage == NO_SPACE:
+        return replace(answer, what=What.NO_ROOM, why=outcome.reason)
     if stage is not None:
         outcome = named_here(outcome, stage.places(job))
         answer = replace(answer, products=await asyncio.to_thread(
@@ -237,7 +242,15 @@ async def open_stage(node: str, site: str, dask_worker: Any = None) -> Answer:
     if node != NODE:
         return Answer(what=What.OTHER_PROCESS)
     await leave(site)
-    _stages[site] = Stage(Path(dask_worker.local_directory) / f"iop4d-{secrets.token_hex(4)}")
+    folder = Path(dask_worker.local_directory)
+    try:
+        free = await asyncio.to_thread(lambda: shutil.disk_usage(folder).free)
+    except OSError as error:
+        return Answer(what=What.NO_ROOM, why=f"{folder}: {error.strerror}")
+    if free < _LEAST_FREE:
+        return Answer(what=What.NO_ROOM, why=f"{free >> 20} MB are free in {folder}, less than "
+                                             f"{_LEAST_FREE >> 20}")
+    _stages[site] = Stage(folder / f"iop4d-{secrets.token_hex(4)}")
     return Answer(what=What.DONE)
 
 
@@ -245,7 +258,10 @@ async def take_part(node: str, site: str, part: Part) -> Answer:
     """Keep a piece of a file."""
     if node != NODE or site not in _stages:
         return Answer(what=What.OTHER_PROCESS)
-    why = await asyncio.to_thread(_stages[site].put, part)
+    try:
+        why = await asyncio.to_thread(_stages[site].put, part)
+    except OSError as error:
+        return Answer(what=What.NO_ROOM, why=f"{error.strerror}: {error.filename or part.path}")
     return Answer(what=What.NO_FILES if why else What.DONE, why=why)
 
 

@@ -48,24 +48,24 @@ class Stage:
         return Places(job=self._root / "jobs" / job, kept=self._root / "kept")
 
     def put(self, part: Part) -> str:
-        """Write a piece of a file, which is there once it is whole; what is wrong, or nothing."""
+        """Write a piece of a file, which is there once it is whole; what is wrong, or nothing.
+
+        Raises OSError where there is no room for it.
+        """
         places = self.places(part.job)
         path = below(places.job if part.job else places.kept, part.path)
         coming = path.with_name(f"{path.name[:200]}.part")
-        try:
-            if part.offset == 0:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                self._sums[path] = hashlib.sha256()
-            with coming.open("wb" if part.offset == 0 else "ab") as file:
-                file.write(part.data)
-            self._sums[path].update(part.data)
-            if part.sha256:
-                if self._sums.pop(path).hexdigest() != part.sha256:
-                    return f"{part.path} did not arrive as it was sent"
-                os.utime(coming, ns=(part.mtime_ns, part.mtime_ns))
-                coming.replace(path)
-        except OSError as error:
-            return f"{error.strerror}: {error.filename or coming}"
+        if part.offset == 0:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._sums[path] = hashlib.sha256()
+        with coming.open("wb" if part.offset == 0 else "ab") as file:
+            file.write(part.data)
+        self._sums[path].update(part.data)
+        if part.sha256:
+            if self._sums.pop(path).hexdigest() != part.sha256:
+                return f"{part.path} did not arrive as it was sent"
+            os.utime(coming, ns=(part.mtime_ns, part.mtime_ns))
+            coming.replace(path)
         return ""
 
     def products(self, job: str, paths: Iterable[Path]) -> tuple[Product, ...]:
