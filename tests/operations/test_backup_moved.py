@@ -40,6 +40,7 @@ def days(site: Site, folder: Path) -> list[float]:
     return [manifest.made_at / DAY for _, manifest in backup.of_site(site, folder)]
 
 
+@pytest.mark.sqlite  # on a server the tests give each folder a schema of its own
 def test_backups_of_before_a_site_was_moved_are_listed_and_thinned(tmp_path: Path) -> None:
     kept, here = tmp_path / "kept", site_in(tmp_path / "here")
     for day in (1, 2, 3):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -164,6 +165,36 @@ def test_a_reader_signs_in_as_its_own_role(place: ServerPlace, server: PostgresS
     with reader.read() as db:
         assert db.rows("SELECT current_user, count(*) FROM event") == [("looks", 0)]
     reader.close()
+
+
+def test_a_right_that_a_role_has_not_is_named(place: ServerPlace, server: PostgresServer,
+                                              database: Database) -> None:
+    """Of who writes all that writing takes, of who only reads nothing but that."""
+    assert database.kind.forbidden() == []
+    with psycopg.connect(server.url, autocommit=True) as admin:
+        admin.execute("DROP ROLE IF EXISTS limited")
+        admin.execute("CREATE ROLE limited LOGIN")
+        (schema,) = database.db.execute_sql("SELECT current_schema()").fetchone()
+        admin.execute(f"GRANT USAGE ON SCHEMA {schema} TO limited")
+        admin.execute(f"GRANT ALL ON ALL TABLES IN SCHEMA {schema} TO limited")
+        admin.execute(f"REVOKE SELECT ON {schema}.event FROM limited")
+        admin.execute(f"REVOKE DELETE ON {schema}.job FROM limited")
+    limited = ServerPlace(place.url.replace("postgresql://", "postgresql://limited@", 1)
+                          if "@" not in place.url else re.sub(
+                              "//[^@]*@", "//limited@", place.url))
+    reader, writer = Database(limited, read_only=True), Database(limited, prepare=False)
+    with reader.read():
+        assert reader.kind.forbidden() == ["the role limited has not the right SELECT on event"]
+    with pytest.raises(StoreUnavailableError, match="permission denied for table event"), \
+            reader.read() as db:
+        db.rows("SELECT id FROM event")
+    with writer.read():
+        said = writer.kind.forbidden()
+    assert said[:2] == ["the role limited has not the right SELECT on event",
+                        "the role limited has not the right DELETE on job"]
+    assert "the role limited has not the right USAGE on frame_id_seq" in said
+    reader.close()
+    writer.close()
 
 
 def test_nothing_ran_yet(place: ServerPlace) -> None:
