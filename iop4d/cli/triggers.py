@@ -97,8 +97,9 @@ def end(ctx: click.Context, id_: int, why: str, site_after: str | None,
         row = store.find(tx, id_)
         if row is None:
             raise Iop4dError(f"there is no trigger {id_}; 'iop4d triggers --all' lists them")
+        was = row.reason
         ended = store.end(tx, row, by=getpass.getuser(), now=now, why=why)
-    echo(_line(ended, now))
+    echo(("" if ended.reason != was else "not changed: ") + _line(ended, now))
 
 
 def _line(row: Trigger, now: float) -> str:

@@ -45,7 +45,9 @@ def read_object(said: Mapping[str, Any]) -> Notice:
     names = tuple(_names(said))
     ra = dec = None
     if said.get("ra") is not None or said.get("dec") is not None:
-        ra, dec = position(said.get("ra"), said.get("dec"))
+        if said.get("ra") is None or said.get("dec") is None:
+            raise NoticeError("it has one of ra and dec alone; expected both, in degrees")
+        ra, dec = position(said["ra"], said["dec"])
     if not names and ra is None and said.get("id") is None:
         raise NoticeError("it names no source: expected source, or ra and dec")
     stream = " ".join(one_line(str(said[name])) for name in ("mission", "instrument")

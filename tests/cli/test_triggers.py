@@ -35,6 +35,7 @@ def test_a_source_is_raised_by_hand_listed_and_ended(site: Path) -> None:
     assert "ended by" in triggers(site, "end", "1", "--why", "faint again").output
     assert "No source is raised" in triggers(site).output
     assert "faint again" in triggers(site, "--all").output
+    assert triggers(site, "end", "1").output.startswith("not changed: 1: ")
 
 
 def test_a_notice_in_a_file_is_read_as_one_that_was_sent(site: Path) -> None:

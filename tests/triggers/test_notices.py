@@ -67,7 +67,8 @@ def test_json_of_ones_own_needs_a_name_alone() -> None:
 @pytest.mark.parametrize(("told", "why"), [
     (b"", "empty"), (b"hello", "NOTICE_TYPE"), (b"{", "no valid JSON"), (b"[1]", "JSON object"),
     (b"{}", "names no source"), (b'{"source": 7}', "expected text"),
-    (b'{"ra": 1}', "dec is"), (b'{"ra": 361, "dec": 0}', "from 0 to 360"),
+    (b'{"ra": 1}', "one of ra and dec alone"), (b'{"dec": 1}', "alone"),
+    (b'{"ra": 361, "dec": 0}', "from 0 to 360"),
     (b'{"source": "a", "hours": -1}', "hours"), (b'{"source": "a", "hours": NaN}', "hours"),
     (b'{"source": "a", "until": "soon"}', "expected a time"), (b"<a>", "no valid XML"),
     (b'{"source": "a", "significance": true}', "significance is 'True'"),
