@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -41,8 +43,9 @@ def is_configuration(path: Path) -> bool:
 def read(path: Path, *, watched: frozenset[str]) -> Configuration:
     """The archives of a configuration. ``watched``: telescopes that the site has an archive of."""
     said = _parsed(path)
-    home = Path(str(said["datadir"])).expanduser()
-    found = Configuration(database=Path(str(said.get("db_path") or home / "iop4.db")).expanduser())
+    home = _place(path, "datadir", said["datadir"])
+    found = Configuration(database=_place(path, "db_path", said.get("db_path") or
+                                          str(home / "iop4.db")))
     for telescope, name, prefix, kind, more in _TELESCOPES:
         folder = home / "raw" / telescope
         host = said.get(f"{prefix}_address")
@@ -58,6 +61,13 @@ def read(path: Path, *, watched: frozenset[str]) -> Configuration:
     return found
 
 
+def _place(path: Path, key: str, value: object) -> Path:
+    """A path of the configuration; a relative one begins in its folder."""
+    if not isinstance(value, str) or not value.strip():
+        raise Iop4dError(f"{path}: {key} is {value!r}, expected a path")
+    return path.parent.absolute() / Path(os.path.expandvars(value)).expanduser()
+
+
 def _section(name: str, telescope: str, folder: Path, host: str, kind: str, more: tuple[str, ...],
              user: Any) -> str:
     lines = [f'name = "{name}"', f'telescope = "{telescope}"', f"path = {_quoted(folder)}"]
@@ -68,8 +78,7 @@ def _section(name: str, telescope: str, folder: Path, host: str, kind: str, more
 
 
 def _quoted(value: object) -> str:
-    text = str(value).replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{text}"'
+    return json.dumps(str(value), ensure_ascii=False)  # which TOML reads as well
 
 
 def _without_counterpart(said: Mapping[str, Any]) -> list[str]:

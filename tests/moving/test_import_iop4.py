@@ -389,3 +389,27 @@ def test_an_imported_result_names_its_raw_files(site: Path, old: Path) -> None:
                                                                      "1")
     page = create_app(load_site(site, has_indexes=False)).test_client().get("/results/1").text
     assert names in page
+
+
+def test_paths_of_the_configuration_may_be_relative_or_have_variables(
+        site: Path, old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A relative folder became one of the site's."""
+    monkeypatch.setenv("OLD", str(old))
+    for said in (".", "$OLD", f"{old.parent}/./iop4 data"):
+        (old / "config.yaml").write_text(f'datadir: "{said}"\n', encoding="utf-8")
+        facts = json.loads(bring(site, old / "config.yaml", "--dry-run", "--json"))
+        assert facts["results"]["added"] == 8
+    (old / "config.yaml").write_text(
+        'datadir: .\nosn_t090_address: 192.0.2.1\nosn_t090_user: "a\\tb"\n', encoding="utf-8")
+    bring(site, old / "config.yaml")
+    (archive,) = (one for one in load_site(site, has_indexes=False).archive if one.name == "t090")
+    assert archive.path == old / "raw" / "OSN-T090"
+
+
+@pytest.mark.parametrize("said", ["null", "[a]", "5", "''"])
+def test_a_configuration_whose_folder_is_none_is_refused(
+        site: Path, tmp_path: Path, said: str) -> None:
+    (tmp_path / "c.yaml").write_text(f"datadir: {said}\n", encoding="utf-8")
+    done = CliRunner().invoke(cli, ["--site", str(site), "import-iop4", str(tmp_path / "c.yaml")])
+    assert "datadir is" in str(done.exception)
+    assert "expected a path" in str(done.exception)
