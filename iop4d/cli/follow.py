@@ -46,7 +46,13 @@ def do(site: Site, kind: str, content: dict[str, Any], *,
                 interrupted()
             raise
     else:
-        ended = asyncio.run(_run_here(site, kind, content))
+        try:
+            ended = asyncio.run(_run_here(site, kind, content))
+        except KeyboardInterrupt:
+            if interrupted is not None:
+                click.echo("Interrupted: the next daemon on this site does the rest; 'iop4d "
+                           "reprocess --stop' prevents that.", err=True)
+            raise
     if ended.error:
         raise Iop4dError(ended.error)
     return ended

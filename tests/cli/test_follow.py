@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from iop4d.cli import follow
+from iop4d.config.load import parse_site
+from iop4d.model.states import RequestKind
 from iop4d.store.requests import Progress, Trouble
 
 
@@ -18,3 +22,17 @@ def test_reasons_that_differ_in_numbers_alone_are_one(capsys: pytest.CaptureFixt
     assert lines[2] == "  12 failed: none of the 900 stars match"
     assert lines[3:5] == ["      900.fits", "      901.fits"]
     assert lines[13:16] == ["      and 2 more", "  1 failed: no index files", "      x.fits"]
+
+
+@pytest.mark.parametrize("is_counted", [True, False])
+def test_who_interrupts_reprocessing_without_a_daemon_learns_what_becomes_of_the_rest(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+        is_counted: bool) -> None:
+    async def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(follow, "_run_here", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        follow.do(parse_site("", root=tmp_path), RequestKind.REPROCESS, {},
+                  interrupted=(lambda: None) if is_counted else None)
+    assert ("the next daemon on this site does the rest" in capsys.readouterr().err) == is_counted
