@@ -147,7 +147,7 @@ class Postgresql:
 
     def prepare(self) -> None:
         """Make the schema and the tables, where they are not there as they should be."""
-        self._check_server()
+        self._check_encoding()
         if self.version() == SCHEMA_VERSION:
             return
         schema = self._schema()
@@ -176,14 +176,9 @@ class Postgresql:
                 "INSERT INTO meta (key, value) VALUES ('schema', %s) "
                 "ON CONFLICT (key) DO UPDATE SET value = excluded.value", (str(SCHEMA_VERSION),))
 
-    def _check_server(self) -> None:
-        """Raises Iop4dError where the server is too old, or its database does not hold all letters.
-        """
-        info = self.db.connection().info
-        version, encoding = info.server_version // 10_000, info.parameter_status("server_encoding")
-        if version < _OLDEST:
-            raise Iop4dError(f"the server of {self._url} is PostgreSQL {version}, which is too "
-                             f"old: {_OLDEST} or newer is needed")
+    def _check_encoding(self) -> None:
+        """Raises Iop4dError where the database does not hold all letters."""
+        encoding = self.db.connection().info.parameter_status("server_encoding")
         if encoding not in (None, "UTF8"):
             raise Iop4dError(
                 f"the database of {self._url} has the encoding {encoding}, which does not hold all "
@@ -432,6 +427,11 @@ class _Server(pw.PostgresqlDatabase):  # type: ignore[misc]
         if self._password:
             given |= {"password": self._password}
         connection = psycopg.connect(autocommit=True, **given)
+        version = connection.info.server_version // 10_000
+        if version < _OLDEST:
+            connection.close()
+            raise Iop4dError(f"the server of {self.database} is PostgreSQL {version}, which is too "
+                             f"old: {_OLDEST} or newer is needed")
         connection.adapters.register_dumper(float, _Number)
         connection.adapters.register_dumper(str, _Text)
         connection.execute(

@@ -66,7 +66,9 @@ def test_a_database_that_does_not_hold_all_letters_is_refused(
 
 def test_a_server_that_is_too_old_is_refused_with_its_version(
         place: ServerPlace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anything is asked of it that it does not know."""
     monkeypatch.setattr(postgresql, "_OLDEST", 99)
+    monkeypatch.setattr(postgresql, "_SETTINGS", {"no_such_setting": "1"})
     with pytest.raises(Iop4dError, match=r"is PostgreSQL \d\d, which is too old: 99 or newer"):
         Database(place)
 
