@@ -67,6 +67,10 @@ def ending_of(error: BaseException) -> Ending | None:
             ending = Ending(code=FAILED, text=str(error))
         case OSError(errno=int()):
             ending = Ending(code=FAILED, text=_of_the_system(error))
+        case ModuleNotFoundError(name=str(name)) if not name.startswith("iop4d"):
+            ending = Ending(code=FAILED, text=(
+                f"the package '{name.partition('.')[0]}' is not installed: install iop4d again, "
+                "also after an update ('iop4d docs getting-started')"))
         case MemoryError():
             ending = Ending(code=FAILED, text="there is not enough memory")
         case _ if type(error).__name__ == "OperationalError" and "is locked" in str(error):

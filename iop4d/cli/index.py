@@ -71,7 +71,7 @@ def index(ctx: click.Context, folder: Path, lists: tuple[Path, ...], fetch: str 
     if not re.fullmatch(r"[A-Za-z0-9._]+", name):
         raise click.UsageError("--name may contain letters, digits, points and underscores")
     sizes = re.fullmatch(r"(\d+\.?\d*)-(\d+\.?\d*)", scales)
-    if sizes is None:
+    if sizes is None or not float(sizes[1]) < float(sizes[2]):
         raise click.UsageError(f"--scales is '{scales}', expected as 2-16")
     wanted = presets(float(sizes.group(1)), float(sizes.group(2)))
     fields = _fields(ctx, only, site_after, overrides_after)

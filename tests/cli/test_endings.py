@@ -179,12 +179,19 @@ def test_a_fault_of_the_program_keeps_its_traceback(call: Call,
      "a: the disk is full (No space left on device)"),
     (PermissionError(errno.EACCES, "Permission denied", "a"), 1, "a: Permission denied"),
     (MemoryError(), 1, "there is not enough memory"),
+    (ModuleNotFoundError("No module named 'orjson'", name="orjson"), 1,
+     "the package 'orjson' is not installed: install iop4d again, also after an update "
+     "('iop4d docs getting-started')"),
     (ExceptionGroup("tasks", [ConfigError("x")]), 78, "x"),
 ])
 def test_known_ends(error: Exception, code: int, text: str) -> None:
     ending = ending_of(error)
     assert ending is not None
     assert (ending.code, ending.text) == (code, text)
+
+
+def test_a_module_of_ours_that_is_not_there_is_a_fault() -> None:
+    assert ending_of(ModuleNotFoundError("No module named 'iop4d.x'", name="iop4d.x")) is None
 
 
 def test_a_group_with_a_fault_in_it_is_a_fault() -> None:

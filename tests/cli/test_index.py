@@ -182,6 +182,7 @@ def test_an_index_file_must_be_one(tmp_path: Path) -> None:
     ((), "give either --stars"), (("--fetch", "5200", "--stars", "x"), "give either --stars"),
     (("--fetch", "5300"), "expected 5200, 4200 or an address"),
     (("--fetch", "5200", "--scales", "wide"), "expected as 2-16"),
+    (("--fetch", "5200", "--scales", "12-4"), "expected as 2-16"),
     (("--fetch", "5200", "--name", "a/b"), "letters, digits")])
 def test_wrong_words_are_told(folder: Path, words: tuple[str, ...], text: str) -> None:
     ran = run(folder, folder / "index", *words)
