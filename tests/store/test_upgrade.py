@@ -174,7 +174,7 @@ def test_a_daemon_runs_on_it(site: Site) -> None:
         return found
 
     state = asyncio.run(go())
-    assert state["failed"] == []
+    assert state["failed_by_reason"] == []
     with Database(site.database, read_only=True).read() as db:
         after = {row.key: row.mag for row in select(db, Selection())}
         assert site_status.heartbeat(db)["state"] == DaemonState.STOPPED
