@@ -383,7 +383,8 @@ def main() -> None:
             if CHROMIUM.exists():
                 with Browser() as browser:
                     for name in names:
-                        console.print("moving a light curve:", panned(browser, site.address, name))
+                        moved = panned(browser, site.address, name)
+                        console.print(f"moving a light curve: {moved}")
             if not wanted.no_load:
                 console.print(f"page with 600 idle connections: {idle(site):.2f} s")
         if not wanted.no_load:
