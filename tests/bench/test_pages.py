@@ -20,7 +20,7 @@ def test_a_storm_of_heavy_requests_leaves_the_site_answering(tmp_path: Path) -> 
     assert source
     assert found["looks"] > 3
     assert found["answered"] > 0
-    assert found["refused"] > found["answered"]
+    assert found["refused"] > 0
     assert found["rss_mb"] < 400
     assert streams["streams"] == 4
     assert streams["events"] > 0

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docs" / "licences.md").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 #: As in a name of a licence by SPDX.
-_SPDX = re.compile(r"`[A-Za-z0-9.+-]+( (AND|OR) [A-Za-z0-9.+-]+)*`")
+_SPDX = re.compile(r"`[A-Za-z0-9.+-]+( (AND|OR) \(?[A-Za-z0-9.+-]+\)?)*`")
 
 
 def rows(title: str) -> dict[str, list[str]]:
