@@ -98,7 +98,7 @@ class DownloadQueue:
             return
         whole = False
         try:
-            with contextlib.suppress(TransferError):  # it is told; the first session goes on
+            with contextlib.suppress(TransferError):  # it is logged, and the first session works
                 while left:
                     await self._take(left, session)
                 whole = True

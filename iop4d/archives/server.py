@@ -1,7 +1,7 @@
 """An archive on a server is polled: listed by night, what stands still fetched, and delivered.
 
-What is here is told by the files here and by the ledger, so a crash at any moment costs no more
-than the end of a transfer.
+Which files are here is known from these files and from the ledger, so a crash at any moment costs
+no more than the end of a transfer.
 """
 
 from __future__ import annotations

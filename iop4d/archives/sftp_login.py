@@ -29,14 +29,15 @@ _ITS_SIDE = "; a key may have expired in its authorized_keys (expiry-time), or b
 
 @dataclass(frozen=True, kw_only=True)
 class Login:
-    """How to log in: options of asyncssh, the words that name them, what nobody may read."""
+    """How to log in: ``keys`` of the site file in words, ``options`` of asyncssh, and the
+    ``secret`` among them, which stands in no message."""
 
     keys: str
     options: dict[str, Any] = field(repr=False)
     secret: str | None = field(repr=False)
 
     def hide(self, text: str) -> str:
-        """A server's words, from which the secret is taken should it repeat it."""
+        """A server's words, without the secret where they repeat it."""
         return printable(text.replace(self.secret, "(secret)") if self.secret else text)
 
 

@@ -55,8 +55,7 @@ def test_a_root_made_anew_is_degraded_until_it_holds_frames(tmp_path: Path) -> N
         root.rmdir()
         watched.wait_for("degraded")
         (tmp_path / "beside").rename(root)
-        while "created again" not in watched.wait_for("degraded"):
-            time.sleep(0.01)
+        _until(lambda: "created again" in watched.wait_for("degraded"), 30)
         (root / "b.fit").write_text("b")
 
     assert watched.run(act, until=1) == ["b.fit"]
@@ -164,8 +163,8 @@ def test_an_emitter_that_died_is_replaced(tmp_path: Path) -> None:
         first = watched.archive._events._observer
         for emitter in first.emitters:
             emitter.stop()
-        while watched.archive._events._observer is first or not watched.archive._events.on:
-            time.sleep(0.01)
+        events = watched.archive._events
+        _until(lambda: events._observer is not first and events.on, 30)
 
     assert watched.run(act, until=0) == []
 

@@ -84,6 +84,6 @@ def test_a_server_of_the_library_s_own(served: Path, tmp_path: Path) -> None:
     assert (tmp_path / "a.fit").read_bytes() == CONTENT
 
 
-def test_nobody_uses_the_library_s_own_listings_and_downloads() -> None:
+def test_no_module_uses_the_library_s_own_listings_and_downloads() -> None:
     text = (Path(__file__).parents[2] / "iop4d" / "archives" / "ftp.py").read_text()
     assert not re.search(r"client\.(list|download|quit|stat|context|download_stream)\(", text)

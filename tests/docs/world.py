@@ -168,8 +168,9 @@ def _served(world: World) -> None:
 
 def _ftp(world: World) -> None:
     """An FTP server with two nights of 2023, and the last two."""
-    tonight = (datetime.now(tz=UTC) - timedelta(hours=12)).date()
-    for night in ("20230313", "20230314", f"{tonight:%Y%m%d}"):
+    # At noon a telescope's present night is one of two, by its longitude.
+    last = [(datetime.now(tz=UTC) - timedelta(hours=hours)).date() for hours in (36, 12)]
+    for night in ("20230313", "20230314", *(f"{one:%Y%m%d}" for one in last)):
         folder = world.root / "served" / night
         folder.mkdir(parents=True)
         for name in (f"bllac-{number:04}R.fit" for number in range(1, 8)):

@@ -31,8 +31,9 @@ pytestmark = [pytest.mark.realserver, pytest.mark.timeout(400)]
 
 SITE = "/srv/my site 100%"
 INDEX = "/opt/iop4d/iop4d/simulator/data/index"
-#: The night before: its frames are of the past at any time of the day.
-NIGHT = (datetime.now(tz=UTC) - timedelta(hours=36)).date()
+#: One or two nights before the present one, whatever the hour and the telescope's longitude: its
+#: frames are of the past. ``lookback_nights`` is 3 here, should noon pass before it is looked for.
+NIGHT = (datetime.now(tz=UTC) - timedelta(hours=60)).date()
 PLAN = NightPlan(seed=5, night=NIGHT.isoformat(), fields=("S50716+714",), frames=1,
                  exptime_s=60.0, n_bias=3, n_flat=3)
 WEB = """\
@@ -61,7 +62,7 @@ night_folder = "/{{night:%Y%m%d}}"
 poll_interval = 0.5
 poll_interval_day = 0.5
 settle = 0.2
-lookback_nights = 1
+lookback_nights = 3
 
 [[channel]]
 name = "mail"
@@ -110,7 +111,7 @@ night_folder = "{root}/{{night:%Y%m%d}}"
 poll_interval = 0.5
 poll_interval_day = 0.5
 settle = 0.2
-lookback_nights = 1
+lookback_nights = 3
 """
 
 

@@ -185,7 +185,7 @@ class DaskWorkers:
             except NotCarriedError as error:
                 return error.outcome
         except WorkerGoneError as error:
-            if not member.gone.done():  # it still does it, for nobody
+            if not member.gone.done():  # it still does what is awaited no more
                 self._start(self._link.run(node.give_up, self._name, job, address=member.address,
                                            seconds=_GIVE_UP_IN), f"end of {label}")
             return Crashed(how=f"its worker {member.address} was lost: {error}")
