@@ -32,7 +32,8 @@ _WITHOUT_STORE = frozenset(_TOP / "tests" / name for name in (
     # how files come, from folders and from servers: what becomes of them is tests/ledger
     "archives", "real_servers", "test_remote_night.py",
     # who does the work
-    "ledger/test_dask.py", "ledger/test_dask_members.py", "ledger/test_dask_transfer.py",
+    "ledger/test_dask.py", "ledger/test_dask_connections.py", "ledger/test_dask_members.py",
+    "ledger/test_dask_transfer.py",
     # make chaos ARGS="--store postgresql" kills on a server
     "test_killing.py", "test_crash_points.py")) | (
         frozenset((_TOP / "tests/simulator").glob("test_*.py"))
