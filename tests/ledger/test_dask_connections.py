@@ -49,8 +49,8 @@ async def _opened(text: str, root: Path) -> str:
 
 def test_what_keeps_a_connection_from_being_made_is_a_sentence(
         tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connect, "_TIMEOUT", 4.0)  # a busy machine is refused late
-    monkeypatch.setattr(connect, "_CONNECT_IN", 6.0)
+    monkeypatch.setattr(connect, "_TIMEOUT", 2.0)
+    monkeypatch.setattr(connect, "_CONNECT_IN", 4.0)
     (tmp_path / "one").mkdir()
     (tmp_path / "other").mkdir()
     certificate(tmp_path / "one")
@@ -70,6 +70,28 @@ def test_what_keeps_a_connection_from_being_made_is_a_sentence(
                 (f'scheduler = "tcp://127.0.0.1:{mute.getsockname()[1]}"', "gives no answer of a"),
                 ('cluster = "slurm"', "SLURM's program sbatch is not found on this machine")):
             assert said in asyncio.run(_opened(words, tmp_path))
+
+
+class LateClient:
+    """A client of Dask for whose last attempt no time was left."""
+
+    def __init__(self, *_: object, **_named: object) -> None:
+        pass
+
+    def __await__(self) -> Iterator[None]:
+        raise OSError("Timed out trying to connect to tcp://127.0.0.1:1 after 5 s"
+                      ) from TimeoutError()
+        yield
+
+    async def close(self, **_: object) -> None:
+        pass
+
+
+def test_the_reason_is_asked_for_where_dask_gives_none(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connect.distributed, "Client", LateClient)
+    said = asyncio.run(_opened('scheduler = "tcp://127.0.0.1:1"', tmp_path))
+    assert said.endswith("after 5 s: Connection refused")
 
 
 def test_a_path_that_a_job_of_slurm_does_not_take_is_refused(

@@ -12,6 +12,7 @@ import ssl
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import dask
 import distributed
@@ -84,6 +85,8 @@ class Link:
             if type(error) is TimeoutError:
                 raise TimeoutError(f"what is there gives no answer of a Dask scheduler within "
                                    f"{_CONNECT_IN:g} s") from error
+            if isinstance(error, OSError) and not str(error.__cause__ or ""):
+                raise error from await _why_unreached(str(address))
             raise
 
     async def _up(self) -> None:
@@ -248,6 +251,22 @@ def _check_tls(ca: str, cert: str, key: str) -> None:
         context.load_cert_chain(cert, key, password="")
     except (ssl.SSLError, ValueError):
         raise OSError(f"[workers] {what}") from None
+
+
+async def _why_unreached(address: str) -> OSError | None:
+    """Why no connection is made, in the system's words; None where one is.
+
+    Dask names the fault of its last attempt alone, which is none where no time was left for it.
+    """
+    place = urlsplit(address)
+    try:
+        async with asyncio.timeout(_TIMEOUT):
+            _, writer = await asyncio.open_connection(place.hostname, place.port)
+    except OSError as error:  # the time that is up among them
+        number = error.errno or 0  # below 0: of the search for the host, which has words of its own
+        return OSError(os.strerror(number)) if number > 0 else error
+    writer.close()
+    return None
 
 
 def _last_words(error: Exception) -> str:
