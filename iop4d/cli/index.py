@@ -32,6 +32,9 @@ _TEST_FIELDS = (13.2, 7.9)  # arcmin: T090's and T150's, the widest and the narr
                    "of the folder that holds them.")
 @click.option("--series", default="5200", show_default=True, type=click.Choice(["5200", "4200"]),
               help="Which series the address of --fetch has.")
+@click.option("--strip", is_flag=True,
+              help="Only cut the further columns of stars off the files that are in DIR: they cost "
+                   "time with each frame, and no solution needs them.")
 @click.option("--scales", default="2-16", show_default=True, metavar="FROM-TO",
               help="Sizes of the quads of stars in arcmin: about a tenth of the narrowest field to "
                    "the whole of the widest.")
@@ -49,7 +52,7 @@ _TEST_FIELDS = (13.2, 7.9)  # arcmin: T090's and T150's, the widest and the narr
 @click.pass_context
 def index(ctx: click.Context, folder: Path, lists: tuple[Path, ...], fetch: str | None, series: str,
           scales: str, radius: float, faintest: float, name: str, only: tuple[str, ...],
-          site_after: str | None, overrides_after: tuple[str, ...]) -> None:
+          site_after: str | None, overrides_after: tuple[str, ...], *, strip: bool) -> None:
     """Make astrometry.net index files in DIR for the fields of the catalogue alone.
 
     The fields are those of the site's targets and standards. With --stars the files are built from
@@ -57,15 +60,21 @@ def index(ctx: click.Context, folder: Path, lists: tuple[Path, ...], fetch: str 
     have the names of Gaia's, VizieR's or MAST's tables (ra, RA_ICRS, raMean; phot_g_mean_mag, Gmag,
     rMeanPSFMag; or simply ra, dec, mag). With --fetch the tiles of astrometry.net's own series
     that cover the fields are downloaded; only this uses the network. An interrupted download is
-    resumed by the next run.
+    resumed by the next run. With --strip files from elsewhere lose what only costs time.
 
     \b
     iop4d index /data/index --stars gaia.fits
     iop4d index /data/index --stars bllac.csv --source "BL Lac" --name bllac
     iop4d index /data/index --fetch 5200 --scales 4-16
+    iop4d index /data/index --strip
     """
     from iop4d.fields.indexes import presets
 
+    if strip:
+        if lists or fetch is not None:
+            raise click.UsageError("--strip is for files that are there: no --stars, no --fetch")
+        _strip(folder)
+        return
     if bool(lists) == (fetch is not None):
         raise click.UsageError("give either --stars FILE, to build, or --fetch 5200, to fetch")
     if not re.fullmatch(r"[A-Za-z0-9._]+", name):
@@ -80,6 +89,25 @@ def index(ctx: click.Context, folder: Path, lists: tuple[Path, ...], fetch: str 
     else:
         _fetch(folder, fetch, series, fields, wanted)
     click.echo(f'\nIn the site file:\n[astrometry]\nindex = ["{folder.resolve()}"]')
+
+
+def _strip(folder: Path) -> None:
+    from iop4d.fits.index_columns import remove_further_columns
+
+    files = sorted(folder.glob("*.fits"))
+    if not files:
+        raise Iop4dError(f"{folder} holds no index files (*.fits)")
+    before, stripped = sum(path.stat().st_size for path in files), 0
+    with _bar("Stripping", len(files)) as step:
+        for path in files:
+            try:
+                stripped += remove_further_columns(path)
+            except OSError as error:
+                raise Iop4dError(f"{path}: {error.strerror or error}") from error
+            step(path)
+    saved = before - sum(path.stat().st_size for path in files)
+    click.echo(f"{stripped} of {counted(len(files), 'file')} had further columns of stars; "
+               f"{saved / 1e6:.1f} MB less.")
 
 
 def _fields(ctx: click.Context, only: tuple[str, ...], site_after: str | None,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from iop4d.fields.indexes import quad_size
+from iop4d.fits.index_columns import remove_further_columns
 from iop4d.model.errors import Iop4dError
 from iop4d.model.network import why_unreachable
 from iop4d.model.source import Source
@@ -32,7 +33,7 @@ class Series:
 
 
 #: astrometry.net/doc/readme.html: scale 0 has quads of 2 to 2.8 arcmin, each next one larger by the
-#: square root of 2. 5200 is Gaia DR2 and Tycho-2 without their further columns; 4200 is 2MASS.
+#: square root of 2. 5200 is Gaia DR2 and Tycho-2, 4200 2MASS.
 SERIES = {
     "5200": Series(url="https://portal.nersc.gov/project/cosmo/temp/dstn/index-5200/LITE/",
                    nside=dict.fromkeys(range(7), 2)),
@@ -76,8 +77,9 @@ def fetch(url: str, path: Path, *, progress: Callable[[int, int | None], None]) 
     """Fetch a file; whether anything had to be fetched. Raises Iop4dError.
 
     A file that is there is left alone. What comes goes to ``NAME.part`` first, from where a later
-    run goes on if this one is broken off, and is renamed when it is whole. ``progress`` is told
-    the bytes there are and the bytes there will be, None if the server does not say.
+    run goes on if this one is broken off, and is renamed when it is whole, without the further
+    columns of its stars. ``progress`` is told the bytes there are and the bytes there will be, None
+    if the server does not say.
     """
     if path.exists():
         return False
@@ -96,7 +98,10 @@ def fetch(url: str, path: Path, *, progress: Callable[[int, int | None], None]) 
         resumes = "; the part that was downloaded is kept, and the next run resumes from there"
         raise Iop4dError(f"{url}: {why}{resumes if part.exists() else ''}") from error
     _check(url, part, total)
-    part.replace(path)
+    if remove_further_columns(part, to=path):
+        part.unlink()
+    else:
+        part.replace(path)
     return True
 
 

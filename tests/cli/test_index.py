@@ -18,8 +18,10 @@ from iop4d.cli.common import Context
 from iop4d.cli.index import index
 from iop4d.fields.indexes import check, presets, quad_size, select
 from iop4d.fields.star_list import from_text
+from iop4d.fits.index_columns import has_further_columns
 from iop4d.model.errors import Iop4dError
 from iop4d.model.source import Source, SourceKind
+from tests.support.index_files import with_further_columns
 
 RA, DEC = 330.680390, 42.277778  # BL Lac
 PROGRAM = pytest.mark.skipif(shutil.which("build-astrometry-index") is None,
@@ -86,10 +88,25 @@ def test_a_field_is_built_and_found_again(folder: Path) -> None:
         assert str(folder).encode() not in content
         assert b"build-astrometry" not in content
         assert check(path, 2).quads > 0
+        assert not has_further_columns(path)
     again = run(folder, out, "--stars", folder / "gaia.csv", "--source", "BL Lac",
                 "--scales", "5.6-8")
     assert again.exit_code == 0, again.output
     assert sorted(path.name for path in out.iterdir()) == [names[1], names[3]]
+
+
+def test_files_from_elsewhere_lose_further_columns(folder: Path) -> None:
+    files = with_further_columns(folder / "index")
+    ran = run(folder, folder / "index", "--strip")
+    assert ran.exit_code == 0, ran.output
+    assert f"{len(files)} of {len(files)} files had further columns of stars; 0.2 MB less." \
+        in ran.output
+    assert not any(map(has_further_columns, files))
+    assert f"0 of {len(files)} files had" in run(folder, folder / "index", "--strip").output
+    assert run(folder, folder / "index", "--strip", "--fetch", "5200").exit_code == 2
+    (folder / "index/notes.fits").write_text("none")
+    assert "notes.fits: " in str(run(folder, folder / "index", "--strip").exception)
+    assert "no index files" in str(run(folder, folder / "none", "--strip").exception)
 
 
 @PROGRAM

@@ -18,8 +18,11 @@ import pytest
 from astropy.io import fits
 
 from iop4d.fields.download import fetch, wanted
+from iop4d.fits.index_columns import has_further_columns
+from iop4d.fits.solver_files import load
 from iop4d.model.errors import Iop4dError
 from iop4d.model.source import Source, SourceKind
+from tests.support.index_files import with_further_columns
 
 NAME = "index-5204-14.fits"
 
@@ -118,6 +121,16 @@ def test_a_part_of_another_file_is_begun_anew(server: tuple[str, type[Server], P
     (tmp_path / f"{NAME}.part").write_bytes(bytes(5_000_000))
     assert fetch(url, tmp_path / NAME, progress=nothing)
     assert (tmp_path / NAME).read_bytes() == original.read_bytes()
+
+
+def test_further_columns_of_stars_are_not_kept(server: tuple[str, type[Server], Path],
+                                               tmp_path: Path) -> None:
+    url, _, original = server
+    original.write_bytes(with_further_columns(tmp_path / "index")[0].read_bytes())
+    assert fetch(url, tmp_path / "a" / NAME, progress=nothing)
+    assert not has_further_columns(tmp_path / "a" / NAME)
+    assert load([tmp_path / "a" / NAME])
+    assert [path.name for path in (tmp_path / "a").iterdir()] == [NAME]
 
 
 def test_what_is_no_fits_file_is_thrown_away(server: tuple[str, type[Server], Path],

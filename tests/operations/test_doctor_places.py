@@ -18,6 +18,7 @@ from iop4d.simulator.sky import index_folder
 from iop4d.store import disk_history
 from iop4d.store.schema import Frame
 from tests.operations.sound_site import DAY, NOW, Lab
+from tests.support.index_files import with_further_columns
 
 
 def without_rights_to(path: Path, around: Surroundings) -> Surroundings:
@@ -47,6 +48,16 @@ def test_index_files_of_another_scale_than_the_camera_sees_are_named(lab: Lab) -
     assert found.what.startswith("DIPOL sees 0.4 arcmin, ")
     assert "3C345" in found.what
     assert "--scales" in found.do
+
+
+def test_index_files_that_cost_time_with_each_frame_are_named(lab: Lab, tmp_path: Path) -> None:
+    files = with_further_columns(tmp_path / "slow")
+    text = (lab.root / "iop4d.toml").read_text()
+    lab.write_site(text.replace(str(index_folder()), str(tmp_path / "slow")))
+    (found,) = lab.only("index files")
+    assert found.level is Level.WARNING
+    assert f"{len(files)} index files, such as {files[0]}, hold further columns" in found.what
+    assert found.do == f"iop4d index {tmp_path / 'slow'} --strip"
 
 
 def test_an_archive_that_is_a_file_is_named_as_one(lab: Lab) -> None:

@@ -1,0 +1,73 @@
+"""Index files lose what no solution needs, and nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import astrometry
+import numpy as np
+import pytest
+
+from iop4d.fits.index_columns import has_further_columns, remove_further_columns
+from iop4d.fits.solver_files import load
+from iop4d.simulator.sky import field_of, index_folder, load_sky
+from tests.support.index_files import with_further_columns
+
+_PIXEL_ARCSEC = 0.774
+
+
+def solved(files: list[Path]) -> astrometry.Match:
+    """The match of a field's 40 brightest stars."""
+    stars = load_sky().stars(field_of("BLLac"))
+    order = np.argsort(stars.magnitudes["R"])[:40]
+    east = (stars.ra[order] - stars.ra[0]) * np.cos(np.radians(stars.dec[0]))
+    north = stars.dec[order] - stars.dec[0]
+    places = np.column_stack([-east, north]) * 3600.0 / _PIXEL_ARCSEC + 512.0
+    found = load(files).solve(
+        places.tolist(), astrometry.SizeHint(0.76, 0.79),
+        astrometry.PositionHint(float(stars.ra[0]), float(stars.dec[0]), 1.0),
+        astrometry.SolutionParameters(sip_order=0, tune_up_logodds_threshold=None))
+    return found.best_match()
+
+
+def test_files_without_further_columns_give_the_same_stars(tmp_path: Path) -> None:
+    files = with_further_columns(tmp_path / "index")
+    before = solved(files)
+    assert "MAG" in before.stars[0].metadata  # the solver has read them, star by star
+    assert all(map(has_further_columns, files))
+    assert all(map(remove_further_columns, files))
+    assert not any(map(has_further_columns, files))
+    after = solved(files)
+    assert len(after.stars) > 100
+    assert {(s.ra_deg, s.dec_deg) for s in after.stars} == {
+        (s.ra_deg, s.dec_deg) for s in before.stars}
+    assert after.logodds == before.logodds
+    assert after.stars[0].metadata == {}
+
+
+def test_a_file_without_them_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "index.fits"
+    path.write_bytes(min(index_folder().glob("*.fits")).read_bytes())
+    before = path.stat()
+    assert not remove_further_columns(path)
+    assert path.stat().st_mtime_ns == before.st_mtime_ns
+
+
+def test_a_table_between_others_is_cut_out(tmp_path: Path) -> None:
+    plain = min(index_folder().glob("*.fits")).read_bytes()
+    further = with_further_columns(tmp_path / "index")[0].read_bytes()[len(plain):]
+    path = tmp_path / "between.fits"
+    path.write_bytes(plain[:8640] + further + plain[8640:] + further)
+    assert remove_further_columns(path, to=tmp_path / "new.fits")
+    assert (tmp_path / "new.fits").read_bytes() == plain
+    assert has_further_columns(path)
+
+
+def test_the_simulated_sky_has_none() -> None:
+    assert not any(map(has_further_columns, index_folder().glob("*.fits")))
+
+
+def test_what_is_no_fits_file_is_an_error_of_the_system(tmp_path: Path) -> None:
+    (tmp_path / "text.fits").write_text("no index")
+    with pytest.raises(OSError, match="SIMPLE"):
+        has_further_columns(tmp_path / "text.fits")
