@@ -33,8 +33,8 @@ _TEST_FIELDS = (13.2, 7.9)  # arcmin: T090's and T150's, the widest and the narr
 @click.option("--series", default="5200", show_default=True, type=click.Choice(["5200", "4200"]),
               help="Which series the address of --fetch has.")
 @click.option("--strip", is_flag=True,
-              help="Only cut the further columns of stars off the files that are in DIR: they cost "
-                   "time with each frame, and no solution needs them.")
+              help="Only strip the files that are in DIR of comments and further columns of stars: "
+                   "they cost time with each frame, and no solution needs them.")
 @click.option("--scales", default="2-16", show_default=True, metavar="FROM-TO",
               help="Sizes of the quads of stars in arcmin: about a tenth of the narrowest field to "
                    "the whole of the widest.")
@@ -92,7 +92,7 @@ def index(ctx: click.Context, folder: Path, lists: tuple[Path, ...], fetch: str 
 
 
 def _strip(folder: Path) -> None:
-    from iop4d.fits.index_columns import remove_further_columns
+    from iop4d.fits.slim_index import slim
 
     files = sorted(folder.glob("*.fits"))
     if not files:
@@ -101,12 +101,12 @@ def _strip(folder: Path) -> None:
     with _bar("Stripping", len(files)) as step:
         for path in files:
             try:
-                stripped += remove_further_columns(path)
+                stripped += slim(path)
             except OSError as error:
                 raise Iop4dError(f"{path}: {error.strerror or error}") from error
             step(path)
     saved = before - sum(path.stat().st_size for path in files)
-    click.echo(f"{stripped} of {counted(len(files), 'file')} had further columns of stars; "
+    click.echo(f"{stripped} of {counted(len(files), 'file')} stripped; "
                f"{saved / 1e6:.1f} MB less.")
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from iop4d.fields.indexes import quad_size
-from iop4d.fits.index_columns import remove_further_columns
+from iop4d.fits.slim_index import slim
 from iop4d.model.errors import Iop4dError
 from iop4d.model.network import why_unreachable
 from iop4d.model.source import Source
@@ -98,7 +98,7 @@ def fetch(url: str, path: Path, *, progress: Callable[[int, int | None], None]) 
         resumes = "; the part that was downloaded is kept, and the next run resumes from there"
         raise Iop4dError(f"{url}: {why}{resumes if part.exists() else ''}") from error
     _check(url, part, total)
-    if remove_further_columns(part, to=path):
+    if slim(part, to=path):
         part.unlink()
     else:
         part.replace(path)

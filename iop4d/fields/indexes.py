@@ -20,7 +20,7 @@ from astropy.io.fits import BinTableHDU, Column
 from numpy.typing import NDArray
 
 from iop4d.fields.star_list import StarTable
-from iop4d.fits.index_columns import remove_further_columns
+from iop4d.fits.slim_index import slim
 from iop4d.fits.solver_files import load
 from iop4d.model.errors import Iop4dError
 from iop4d.model.source import Source
@@ -188,21 +188,7 @@ def _run(table: Path, output: Path, preset: int, depth: Depth, *, identity: int)
             raise NoQuadsError(f"too few stars for quads of {quad_size(preset):.1f}'")
         last = said.splitlines()[-1]
         raise Iop4dError(f"{PROGRAM} failed for quads of {quad_size(preset):.1f}': {last}")
-    plain(output)
-
-
-def plain(path: Path) -> None:
-    """Leave what a solution needs: no columns besides the places of stars, and blanks in the cards
-    that hold a run's command line, paths and clock, so that builds are alike."""
-    remove_further_columns(path)
-    content = bytearray(path.read_bytes())
-    with fits.open(path) as hdus:
-        heads = [(info["hdrLoc"], info["datLoc"]) for info in (hdu.fileinfo() for hdu in hdus)]
-    for start, end in heads:
-        for at in range(start, end, 80):
-            if bytes(content[at:at + 8]) in (b"HISTORY ", b"DATE    "):
-                content[at:at + 80] = b"COMMENT".ljust(80)
-    path.write_bytes(content)
+    slim(output)  # without the run's command line, paths and clock, too: builds are alike
 
 
 def check(path: Path, preset: int) -> IndexFile:

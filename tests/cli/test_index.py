@@ -18,7 +18,7 @@ from iop4d.cli.common import Context
 from iop4d.cli.index import index
 from iop4d.fields.indexes import check, presets, quad_size, select
 from iop4d.fields.star_list import from_text
-from iop4d.fits.index_columns import has_further_columns
+from iop4d.fits.slim_index import has_further_columns
 from iop4d.model.errors import Iop4dError
 from iop4d.model.source import Source, SourceKind
 from tests.support.index_files import with_further_columns
@@ -99,10 +99,10 @@ def test_files_from_elsewhere_lose_further_columns(folder: Path) -> None:
     files = with_further_columns(folder / "index")
     ran = run(folder, folder / "index", "--strip")
     assert ran.exit_code == 0, ran.output
-    assert f"{len(files)} of {len(files)} files had further columns of stars; 0.2 MB less." \
+    assert f"{len(files)} of {len(files)} files stripped; 0.2 MB less." \
         in ran.output
     assert not any(map(has_further_columns, files))
-    assert f"0 of {len(files)} files had" in run(folder, folder / "index", "--strip").output
+    assert f"0 of {len(files)} files stripped" in run(folder, folder / "index", "--strip").output
     assert run(folder, folder / "index", "--strip", "--fetch", "5200").exit_code == 2
     (folder / "index/notes.fits").write_text("none")
     assert "notes.fits: " in str(run(folder, folder / "index", "--strip").exception)

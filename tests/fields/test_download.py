@@ -18,7 +18,7 @@ import pytest
 from astropy.io import fits
 
 from iop4d.fields.download import fetch, wanted
-from iop4d.fits.index_columns import has_further_columns
+from iop4d.fits.slim_index import has_further_columns
 from iop4d.fits.solver_files import load
 from iop4d.model.errors import Iop4dError
 from iop4d.model.source import Source, SourceKind

@@ -20,7 +20,7 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from iop4d.fields.indexes import plain
+from iop4d.fits.slim_index import slim
 from iop4d.simulator.sky import DATA, FIELD_RADIUS_ARCMIN, FIELDS, Field
 from iop4d.store.catalogue_csv import builtin, parse
 
@@ -144,7 +144,7 @@ def _index(table: NDArray[np.void]) -> None:
                      "-S", "MAG", "-E", "-I", f"2026{number}{preset:02d}", "-n", "60",
                      "-p", str(passes), "-R", str(uses), "-t", scratch],
                     check=True, capture_output=True)
-                plain(output)
+                slim(output)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from pathlib import Path
 from iop4d.config import Site
 from iop4d.config.store import FilePlace
 from iop4d.fields.coverage import uncovered
-from iop4d.fits.index_columns import has_further_columns
+from iop4d.fits.slim_index import has_further_columns
 from iop4d.instruments.discovery import find_instruments
 from iop4d.model.source import Catalogue, Source, SourceKind
 from iop4d.model.states import DaemonState

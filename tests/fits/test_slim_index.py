@@ -8,7 +8,7 @@ import astrometry
 import numpy as np
 import pytest
 
-from iop4d.fits.index_columns import has_further_columns, remove_further_columns
+from iop4d.fits.slim_index import has_further_columns, slim
 from iop4d.fits.solver_files import load
 from iop4d.simulator.sky import field_of, index_folder, load_sky
 from tests.support.index_files import with_further_columns
@@ -35,7 +35,7 @@ def test_files_without_further_columns_give_the_same_stars(tmp_path: Path) -> No
     before = solved(files)
     assert "MAG" in before.stars[0].metadata  # the solver has read them, star by star
     assert all(map(has_further_columns, files))
-    assert all(map(remove_further_columns, files))
+    assert all(map(slim, files))
     assert not any(map(has_further_columns, files))
     after = solved(files)
     assert len(after.stars) > 100
@@ -49,22 +49,37 @@ def test_a_file_without_them_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "index.fits"
     path.write_bytes(min(index_folder().glob("*.fits")).read_bytes())
     before = path.stat()
-    assert not remove_further_columns(path)
+    assert not slim(path)
     assert path.stat().st_mtime_ns == before.st_mtime_ns
+
+
+def test_headers_keep_what_is_no_comment_once(tmp_path: Path) -> None:
+    plain = min(index_folder().glob("*.fits"))
+    cards = plain.read_bytes()[:2880].split(b"END".ljust(80))[0]
+    idle = b"".join(text.ljust(80) for text in (
+        b"COMMENT made by hand", b"HISTORY build -i /home/ana/stars.fits", b"", cards[80:160],
+        b"SWEEP12 =                   60", b"DATE    = '2026-11-29T00:00:00'"))
+    path = tmp_path / "talking.fits"
+    path.write_bytes((cards[:160] + idle + cards[160:] + b"END".ljust(80)).ljust(2880)
+                     + plain.read_bytes()[2880:])
+    assert slim(path)
+    assert path.read_bytes() == (cards + b"END".ljust(80)).ljust(2880) + plain.read_bytes()[2880:]
 
 
 def test_a_table_between_others_is_cut_out(tmp_path: Path) -> None:
     plain = min(index_folder().glob("*.fits")).read_bytes()
     further = with_further_columns(tmp_path / "index")[0].read_bytes()[len(plain):]
     path = tmp_path / "between.fits"
-    path.write_bytes(plain[:8640] + further + plain[8640:] + further)
-    assert remove_further_columns(path, to=tmp_path / "new.fits")
+    path.write_bytes(plain[:2880] + further + plain[2880:] + further)
+    assert slim(path, to=tmp_path / "new.fits")
     assert (tmp_path / "new.fits").read_bytes() == plain
     assert has_further_columns(path)
 
 
-def test_the_simulated_sky_has_none() -> None:
-    assert not any(map(has_further_columns, index_folder().glob("*.fits")))
+def test_the_simulated_sky_has_none(tmp_path: Path) -> None:
+    files = sorted(index_folder().glob("*.fits"))
+    assert not any(slim(path, to=tmp_path / path.name) for path in files)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_is_no_fits_file_is_an_error_of_the_system(tmp_path: Path) -> None:
