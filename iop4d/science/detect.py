@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from iop4d.science.connected import connected
 from iop4d.science.deblend import parted, with_several_maxima
 from iop4d.science.isophotes import isophotes, without_wings
+from iop4d.science.windowed import windowed
 
 FloatImage = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -25,9 +26,7 @@ MIN_AREA = 5  # pixels above the threshold; fewer are hot pixels and most cosmic
 MOST_PIXELS = 3_000_000  # above the threshold: more of them are no stars
 _PROFILE = np.array([0.25, 0.5, 0.25], dtype=np.float32)  # that smooths before the threshold
 MOST_STARS = 300  # brightest detections whose centroids are refined
-# The exact area of pixels at the window's rim, which is faster than counting 5 x 5 parts of each.
-# With whole pixels the centroids of narrow PSFs go wrong.
-_SUBPIXELS = 0
+_NARROWEST = 1.5  # px: FWHM of the narrowest window, through which pixels can be seen
 _FARTHEST = 1.0  # px that a windowed centroid may move from the isophotal one
 
 
@@ -137,7 +136,7 @@ def gaussian_profile(fwhm: float) -> FloatImage:
 
 
 def refine_centroids(image: FloatImage, detections: Detections, fwhm: float) -> Detections:
-    """The detections with windowed centroids (SEP's winpos) where these are to be trusted.
+    """The detections with windowed centroids where these are to be trusted.
 
     ``image``: float32, background subtracted; ``fwhm``: pixels. Saturated stars and those whose
     window slid away to a neighbour keep their isophotal centroids.
@@ -145,15 +144,9 @@ def refine_centroids(image: FloatImage, detections: Detections, fwhm: float) -> 
     chosen = np.flatnonzero(~detections.saturated)[:MOST_STARS]
     if chosen.size == 0:
         return detections
-    x, y = windowed(image, detections.x[chosen], detections.y[chosen], fwhm)
-    moved = np.hypot(x - detections.x[chosen], y - detections.y[chosen])
-    good = moved < _FARTHEST
+    x, y = windowed(image, detections.x[chosen], detections.y[chosen],
+                    sigma=max(fwhm, _NARROWEST) / 2.3548, farthest=_FARTHEST)
+    good = np.isfinite(x)
     new_x, new_y = detections.x.copy(), detections.y.copy()
     new_x[chosen[good]], new_y[chosen[good]] = x[good], y[good]
     return Detections(**{**vars(detections), "x": new_x, "y": new_y})
-
-
-def windowed(image: FloatImage, x: Floats, y: Floats, fwhm: float) -> tuple[Floats, Floats]:
-    """Centroids by a Gaussian window as wide as the PSF, 0-based pixels."""
-    wx, wy, _ = sep.winpos(image, x, y, max(fwhm, 1.5) / 2.3548, subpix=_SUBPIXELS)
-    return np.asarray(wx, dtype=np.float64), np.asarray(wy, dtype=np.float64)
