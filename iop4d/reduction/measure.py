@@ -152,10 +152,10 @@ def reference_stars(stars: Stars) -> tuple[tuple[float, float, float], ...]:
     """(x, y, flux) of a whole frame's stars, brightest first, rounded to a thousandth of a pixel.
     """
     real = np.flatnonzero(~stars.sharp)[:_REFERENCE_STARS]
-    x, y, flux = (of[real].tolist() for of in (
-        stars.detections.x, stars.detections.y, stars.detections.flux))
-    return tuple((round(a, 3), round(b, 3), round(f, 1))
-                 for a, b, f in zip(x, y, flux, strict=True))
+    found = stars.detections
+    x, y, flux = (np.round(of[real], places).tolist() for of, places in (
+        (found.x, 3), (found.y, 3), (found.flux, 1)))
+    return tuple(zip(x, y, flux, strict=True))
 
 
 def in_frame(sources: Sequence[Source], wcs: Wcs,
