@@ -15,6 +15,7 @@ from iop4d.model.result import NAN, ResultValue
 from iop4d.model.source import Source
 from iop4d.science.colour_terms import slope
 from iop4d.science.ensemble import Ensemble
+from iop4d.science.ordered import median
 
 Floats = NDArray[np.float64]
 
@@ -57,7 +58,7 @@ def colours_of(target: Source, stars: Sequence[Source], band: str, jd: float,
                                ).reshape(-1, 2).T
     known = np.isfinite(colours)
     spread = spread_of(term.colour)
-    middle = float(np.median(colours[known])) if known.any() else NAN
+    middle = median(colours[known])
     colour, colour_err = colour_of(target, term.colour)
     if not known.any() or not math.isfinite(colour):
         own, common = middle, abs(term.term) * spread
@@ -86,10 +87,11 @@ def with_measured_term(colours: Colours, target: Source, stars: Sequence[Source]
     for name in names:
         each, (own, _) = np.array([colour_of(star, name)[0] for star in stars]), colour_of(
             target, name)
-        if not np.isfinite(each).any():
+        seen = each[np.isfinite(each)]
+        if not seen.size:
             continue
         is_known = math.isfinite(own)
-        away = abs(own - float(np.nanmedian(each))) if is_known else spread_of(name)
+        away = abs(own - median(seen)) if is_known else spread_of(name)
         measured = slope(ensemble.offsets, ensemble.offset_errs, each)
         if measured is not None:
             return replace(colours, common_err=max(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,7 @@ Floats = NDArray[np.float64]
 _TUKEY = 4.7  # sigmas from which a star counts no more
 _ROUNDS = 20
 _FEWEST_FREE = 2  # degrees of freedom without which nothing can be said
+_ALIKE = 1e-9  # mag, standard deviation of colours that are all the same
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,40 +50,72 @@ def slope(offset: Floats, err: Floats, colour: Floats, field: NDArray[np.int_] |
     of the errors or of the scatter, whichever is larger. None with fewer than two degrees of
     freedom, or where all colours of each field are the same.
     """
-    fields = np.zeros(offset.size, dtype=int) if field is None else field
     good = np.isfinite(offset) & np.isfinite(err) & np.isfinite(colour) & (err > 0)
-    inside = fields[good][:, None] == np.unique(fields[good])[None, :]
-    basis = np.column_stack([colour[good], inside.astype(float)])
-    z, sigma = offset[good], err[good]
-    dof = z.size - basis.shape[1]
-    if dof < _FEWEST_FREE or np.linalg.matrix_rank(basis) < basis.shape[1]:
+    group = np.zeros(int(good.sum()), dtype=np.intp) if field is None else np.unique(
+        field[good], return_inverse=True)[1]
+    stars = _Stars(offset=offset[good], sigma=err[good], colour=colour[good], group=group)
+    kept = np.ones(group.size, dtype=bool)
+    if stars.free(kept) < _FEWEST_FREE:
         return None
-    kept = _sound(basis, z, sigma)
-    dof = int(kept.sum()) - basis.shape[1]
-    counted = basis[kept] / sigma[kept][:, None]
-    if dof < _FEWEST_FREE or np.linalg.matrix_rank(counted) < basis.shape[1]:
+    kept = _sound(stars)
+    dof = stars.free(kept)
+    if dof < _FEWEST_FREE:
         return None
-    found = np.linalg.lstsq(counted, z[kept] / sigma[kept], rcond=None)[0]
-    left = z - basis @ found
-    chi2 = float(np.sum((left / sigma)[kept] ** 2))
-    formal = float(np.sqrt(np.linalg.inv(counted.T @ counted)[0, 0]))
-    raised = formal * max(1.0, float(np.sqrt(chi2 / dof)))
+    term, formal, left = stars.line(kept / stars.sigma**2)
+    chi2 = float(np.sum((left / stars.sigma)[kept] ** 2))
+    raised = formal * max(1.0, math.sqrt(chi2 / dof))
     used, residual = np.zeros(offset.size, dtype=bool), np.full(offset.size, np.nan)
     used[good], residual[good] = kept, left
-    return Slope(term=float(found[0]), err=raised, n=int(kept.sum()), chi2=chi2, dof=dof,
-                 chance=float(2.0 * stdtr(dof, -abs(found[0]) / raised)), used=used,
+    return Slope(term=term, err=raised, n=int(kept.sum()), chi2=chi2, dof=dof,
+                 chance=float(2.0 * stdtr(dof, -abs(term) / raised)), used=used,
                  residual=residual)
 
 
-def _sound(basis: Floats, z: Floats, sigma: Floats) -> NDArray[np.bool_]:
+@dataclass(frozen=True, kw_only=True)
+class _Stars:
+    """The stars of a fit, arrays of shape (N,); ``group``: number of each one's field, 0 to G - 1.
+    """
+
+    offset: Floats
+    sigma: Floats
+    colour: Floats
+    group: NDArray[np.intp]
+
+    def free(self, kept: NDArray[np.bool_]) -> int:
+        """Degrees of freedom of those kept; 0 where they do not show a slope and all constants."""
+        groups = np.bincount(self.group)
+        count = np.bincount(self.group, kept)
+        if not (count > 0).all() or self._centred(self.colour, kept, count)[kept].std() < _ALIKE:
+            return 0
+        return int(count.sum()) - groups.size - 1
+
+    def line(self, weight: Floats) -> tuple[float, float, Floats]:
+        """(slope, its error, (N,) what it leaves) with such weights, of the unit of 1 / sigma^2.
+
+        The constants are solved for first: distances from the weighted means of each field.
+        """
+        total = np.maximum(np.bincount(self.group, weight), 1e-300)
+        colour = self._centred(self.colour, weight, total)
+        offset = self._centred(self.offset, weight, total)
+        weighted = weight * colour
+        lever = max(float(weighted @ colour), 1e-300)
+        term = float(weighted @ offset) / lever
+        return term, 1.0 / math.sqrt(lever), offset - term * colour
+
+    def _centred(self, values: Floats, weight: Floats | NDArray[np.bool_],
+                 total: Floats) -> Floats:
+        mean = np.bincount(self.group, weight * values) / total
+        return np.asarray(values - mean[self.group])
+
+
+def _sound(stars: _Stars) -> NDArray[np.bool_]:
     """The points that a robust fit does not leave out."""
-    weight, normal = np.ones(z.size), np.zeros(z.size)
+    certain = stars.sigma**-2
+    weight = np.ones(certain.size)
     for _ in range(_ROUNDS):
-        root = np.sqrt(weight) / sigma
-        found = np.linalg.lstsq(basis * root[:, None], z * root, rcond=None)[0]
-        normal = np.asarray((z - basis @ found) / sigma, dtype=float)
+        normal = stars.line(weight * certain)[2] / stars.sigma
         scale = max(1.0, MAD_TO_SIGMA * median(np.abs(normal)))
-        new = np.clip(1.0 - (normal / (_TUKEY * scale)) ** 2, 0.0, 1.0) ** 2
+        new = np.maximum(1.0 - (normal / (_TUKEY * scale)) ** 2, 0.0) ** 2
         moved, weight = float(np.abs(new - weight).max()), new
         if moved < 1e-6:
             break
