@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 _TUKEY = 4.7  # sigmas from which a star counts no more
 _ROUNDS = 20
 _FEWEST_FREE = 2  # degrees of freedom without which nothing can be said
-_ALIKE = 1e-9  # mag, standard deviation of colours that are all the same
+_ALIKE = 1e-9  # mag, farthest from the mean of colours that are all the same
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,11 +83,11 @@ class _Stars:
 
     def free(self, kept: NDArray[np.bool_]) -> int:
         """Degrees of freedom of those kept; 0 where they do not show a slope and all constants."""
-        groups = np.bincount(self.group)
         count = np.bincount(self.group, kept)
-        if not (count > 0).all() or self._centred(self.colour, kept, count)[kept].std() < _ALIKE:
+        if not (count > 0).all() or np.abs(
+                self._centred(self.colour, kept, count)[kept]).max(initial=0.0) < _ALIKE:
             return 0
-        return int(count.sum()) - groups.size - 1
+        return int(count.sum()) - count.size - 1
 
     def line(self, weight: Floats) -> tuple[float, float, Floats]:
         """(slope, its error, (N,) what it leaves) with such weights, of the unit of 1 / sigma^2.

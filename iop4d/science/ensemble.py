@@ -124,17 +124,21 @@ def _settle(z: Floats, weights: Floats, prior: Floats) -> tuple[Floats, Floats, 
     Zero points and offsets are found in turn; that the trusted offsets average to zero, each as
     its catalogue magnitude and its measurements are certain, is what fixes the zero points.
     """
-    data = weights.sum(axis=0)
+    data, total = weights.sum(axis=0), weights.sum(axis=1, keepdims=True)
     seen = data > 0
     variance = prior**2 + 1.0 / np.where(seen, data, np.inf)
+    errors, certain = np.sqrt(variance), 1.0 / variance
+    in_frame = weights / np.where(total > 0, total, 1.0)  # (F, S), of each frame 1 in all
+    of_star = weights / np.where(seen, data, 1.0)  # (F, S), of each star 1 in all
     offsets, trust = np.zeros(z.shape[1]), seen.astype(float)
     for _ in range(_ROUNDS):
-        residual = z - _zero(z - offsets, weights)[:, None]
-        new = np.where(seen, (weights * residual).sum(axis=0) / np.where(seen, data, 1.0), 0.0)
-        trust = _trust(new, np.sqrt(variance), seen)
-        total = float(np.sum(trust / variance))
-        if total > 0:
-            new = np.where(seen, new - float(np.sum(trust * new / variance)) / total, 0.0)
+        zero = (in_frame * (z - offsets)).sum(axis=1, keepdims=True)
+        new = (of_star * (z - zero)).sum(axis=0)
+        trust = _trust(new, errors, seen)
+        share = trust * certain
+        known = float(share.sum())
+        if known > 0:
+            new = np.where(seen, new - float(share @ new) / known, 0.0)
         step = float(np.abs(new - offsets).max(initial=0.0))
         offsets = new
         if step < 1e-7:
@@ -149,18 +153,20 @@ def _zero(residual: Floats, weights: Floats) -> Floats:
 
 def _trust(offsets: Floats, errors: Floats, seen: NDArray[np.bool_]) -> Floats:
     """Tukey's biweight of the offsets, in units of their errors or of their scatter."""
-    if seen.sum() < _FEWEST_ROBUST:
+    if np.count_nonzero(seen) < _FEWEST_ROBUST:
         return np.asarray(seen.astype(float))
     centre = median(offsets[seen])
     normal = np.abs(offsets - centre) / errors
     spread = max(1.0, MAD_TO_SIGMA * median(normal[seen]))
-    trust = np.clip(1.0 - (normal / (_TUKEY * spread)) ** 2, 0.0, 1.0) ** 2
+    trust = np.maximum(1.0 - (normal / (_TUKEY * spread)) ** 2, 0.0) ** 2
     return np.asarray(np.where(seen, trust, 0.0))
 
 
 def _star_scale(residual: Floats, sigma: Floats, usable: NDArray[np.bool_]) -> Floats:
     """How much more each star scatters from frame to frame than its errors say; at least 1."""
     scale = np.ones(residual.shape[1])
+    if residual.shape[0] < _FEWEST_ROBUST:
+        return scale
     for star in range(residual.shape[1]):
         values = (residual[:, star] / sigma[:, star])[usable[:, star]]
         if values.size >= _FEWEST_ROBUST:
@@ -170,7 +176,7 @@ def _star_scale(residual: Floats, sigma: Floats, usable: NDArray[np.bool_]) -> F
 
 def _robust(normal: Floats, usable: NDArray[np.bool_]) -> Floats:
     """Tukey's biweight of each point, in frames with enough stars to tell an outlier."""
-    factor = np.clip(1.0 - (normal / _TUKEY) ** 2, 0.0, 1.0) ** 2
+    factor = np.maximum(1.0 - (normal / _TUKEY) ** 2, 0.0) ** 2
     enough = usable.sum(axis=1, keepdims=True) >= _FEWEST_ROBUST
     kept = np.where(enough, factor, 1.0) * usable
     lost = ~(kept > 0).any(axis=1, keepdims=True)
