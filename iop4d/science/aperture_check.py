@@ -10,7 +10,7 @@ import numpy as np
 
 from iop4d.model.flags import Flag
 from iop4d.science.crossing import line_across
-from iop4d.science.empirical_psf import cut_stamps
+from iop4d.science.empirical_psf import FLUX, SKY, cut_stamps
 from iop4d.science.overlap import circle_overlap
 from iop4d.science.photometry import LOW_SNR, Aperture, Flux, Pixels, measure_all
 from iop4d.science.psf_residual import UNSEEN, StarFit, fit_star
@@ -124,21 +124,20 @@ def _is_crossed(frame: Pixels, measured: Flux, x: float, y: float, aperture: Ape
 def _is_doubtful(frame: Pixels, x: float, y: float, radius: float, sky: float) -> bool:
     """Whether the aperture holds values that no detector gives, but where a mask says so too."""
     # With a rim, so that all that counts has neighbours of its own.
-    place, rim = (np.array([x]), np.array([y])), radius + 2.0
-    stamp = cut_stamps(frame.image, *place, rim)
+    stamp = cut_stamps(frame.image, np.array([x]), np.array([y]), radius + 2.0)
     inside = stamp.inside[0] & (
         stamp.dx[0][None, :] ** 2 + stamp.dy[0][:, None] ** 2 <= radius * radius)
     if frame.bad is not None:
-        inside &= cut_stamps(frame.bad, *place, rim).data[0] == 0
+        inside &= ~frame.bad[stamp.at][0]
     return has_hole(stamp.data[0] - sky, inside, sigma=frame.sigma, gain=frame.gain)
 
 
 def _inside(frame: Pixels, x: float, y: float, aperture: Aperture) -> float:
     """What an aperture gives of a star of flux 1 in the PSF's units, as the typical star's."""
     psf = frame.empirical_psf
-    fwhm = psf.moffat.fwhm_at(x, y)[0]
+    fwhm = psf.moffat.widths_at(np.array([x]), np.array([y]))
     step = np.arange(-math.ceil(aperture.radius) - 1, math.ceil(aperture.radius) + 2)
     dx, dy = (np.asarray(round(at) + step - at, dtype=np.float64) for at in (x, y))
-    light = psf.design(dx[None, :], dy[None, :], fwhm)[0, :, :, 0]
+    light = psf.design(dx[None, :], dy[None, :], fwhm, SKY + 1)[0, FLUX]
     factor = frame.psf.place(x, y, aperture.radius).factor
     return float((light * circle_overlap(dx, dy, aperture.radius)).sum()) * factor

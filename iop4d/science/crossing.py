@@ -81,12 +81,11 @@ def line_across(image: FloatImage, x: float, y: float, *, radius: float,
     ``sigma``: noise of a sky pixel, ADU; ``star``: flux (ADU) and Moffat beta of the star, whose
     wings are no line; ``bad``: pixels that do not count.
     """
-    place = (np.array([x]), np.array([y]))
-    stamp = cut_stamps(image, *place, annulus[1])
-    inside = stamp.inside[0]
+    stamp = cut_stamps(image, np.array([x]), np.array([y]), math.ceil(annulus[1]))
+    r2 = (stamp.dy**2)[0, :, None] + stamp.dx**2
+    inside = stamp.inside[0] & (r2 <= annulus[1] ** 2)
     if bad is not None:
-        inside = inside & (cut_stamps(bad, *place, annulus[1]).data[0] == 0)
-    r2 = stamp.dy[0][:, None] ** 2 + stamp.dx[0][None, :] ** 2
+        inside &= ~bad[stamp.at][0]
     values = stamp.data[0] - star[0] * surface(r2, fwhm, star[1])
     step = max(1, int(fwhm / _FINE))
     values, weight = (_binned(of, step).ravel() for of in (

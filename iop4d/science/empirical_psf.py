@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from iop4d.model.units import MAD_TO_SIGMA
 from iop4d.science.detect import Detections
 from iop4d.science.fwhm import moffat_alpha2
 from iop4d.science.near import pairs_within
-from iop4d.science.ordered import median
+from iop4d.science.ordered import median, medians
 from iop4d.science.psf import Psf
 
 FloatImage = NDArray[np.float32]
@@ -68,30 +69,40 @@ class EmpiricalPsf:
     scatter: Floats
     n_stars: int
 
-    def design(self, dx: Floats, dy: Floats, fwhm: Floats) -> Floats:
-        """Light of stars of flux 1 and its changes by each term, shape (n, ny, nx, TERMS).
+    def design(self, dx: Floats, dy: Floats, fwhm: Floats, terms: int = TERMS) -> Floats:
+        """Light of stars of flux 1 and its changes by the first terms, shape (n, terms, ny, nx).
 
         ``dx`` (n, nx), ``dy`` (n, ny): pixels of the columns and rows from the centres; ``fwhm``:
         (n,), pixels.
         """
-        width = fwhm[:, None, None]
-        u, v = (dx / fwhm[:, None])[:, None, :], (dy / fwhm[:, None])[:, :, None]
-        light, by_u, by_v = _moffat(u, v, self.moffat.beta)
+        return self.terms_on(_Grid.of(dx, dy, fwhm, self.moffat.beta), terms)
+
+    def terms_on(self, grid: _Grid, terms: int) -> Floats:
+        """As ``design``, on the pixels of a grid."""
+        u, v, width = grid.u[:, None, :], grid.v[:, :, None], grid.fwhm[:, None, None]
+        light, by_u, by_v = grid.moffat
         if self.n_stars:
             matrix = np.zeros((ORDER + 1, ORDER + 1))  # [order along v, order along u]
             matrix[_PAIRS[:, 1], _PAIRS[:, 0]] = self.coefficients
-            along = _hermite(np.concatenate([u[:, 0, :], v[:, :, 0]], axis=1))
-            slope, along, nx = along @ _DERIVATIVE, along[..., :-1], dx.shape[1]
+            nx, along = grid.u.shape[1], np.moveaxis(grid.hermite, 0, -1)
+            slope, along = along @ _DERIVATIVE, along[..., :-1]
             middle = along[:, nx:] @ matrix
             across = np.swapaxes(along[:, :nx], 1, 2)
             light = light + middle @ across
             by_u = by_u + middle @ np.swapaxes(slope[:, :nx], 1, 2)
             by_v = by_v + (slope[:, nx:] @ matrix) @ across
-        light, by_u, by_v = (part / width**2 for part in (light, by_u, by_v))
-        return np.stack([
-            light, -by_u / width, -by_v / width, np.ones_like(light),
-            -(2.0 * light + u * by_u + v * by_v), -(u * by_u - v * by_v), -(v * by_u + u * by_v),
-        ], axis=-1)
+        every = np.empty((width.size, terms, *light.shape[1:]))
+        np.multiply(light, width**-2, out=every[:, FLUX])
+        np.multiply(by_u, -(width**-3), out=every[:, SHIFT_X])
+        np.multiply(by_v, -(width**-3), out=every[:, SHIFT_Y])
+        every[:, SKY] = 1.0
+        if terms > SKY + 1:
+            dx, dy, by_x, by_y = u * width, v * width, every[:, SHIFT_X], every[:, SHIFT_Y]
+            along_x, along_y = dx * by_x, dy * by_y
+            every[:, WIDTH] = along_x + along_y - 2.0 * every[:, FLUX]
+            every[:, STRETCH] = along_x - along_y
+            every[:, SHEAR] = dy * by_x + dx * by_y
+        return every
 
     def priors(self, sigma: float) -> Floats:
         """Inverse expected variance of each term of a star's fit; shapes are in parts of its flux.
@@ -100,27 +111,69 @@ class EmpiricalPsf:
 
 
 @dataclass(frozen=True, kw_only=True)
+class _Grid:
+    """The pixels about n stars, each in its own ``fwhm`` (n,): ``u`` (n, nx) of the columns, ``v``
+    (n, ny) of the rows; with the functions there that several fits need."""
+
+    u: Floats
+    v: Floats
+    fwhm: Floats
+    beta: float
+
+    @classmethod
+    def of(cls, dx: Floats, dy: Floats, fwhm: Floats, beta: float) -> _Grid:
+        """``dx``, ``dy``: as in ``Stamps``."""
+        return cls(u=dx / fwhm[:, None], v=dy / fwhm[:, None], fwhm=fwhm, beta=beta)
+
+    @cached_property
+    def moffat(self) -> tuple[Floats, Floats, Floats]:
+        """(n, ny, nx) a Moffat profile of FWHM and light 1, and its slopes along u and v."""
+        u, v, alpha2 = self.u[:, None, :], self.v[:, :, None], moffat_alpha2(self.beta)
+        q = u * u / alpha2 + (1.0 + v * v / alpha2)
+        light = _moffat_peak(self.beta) * q**-self.beta
+        slope = -2.0 * self.beta / alpha2 * light / q
+        return light, slope * u, slope * v
+
+    @cached_property
+    def hermite(self) -> Floats:
+        """Gauss-Hermite functions of the columns, then of the rows: (ORDER + 2, n, nx + ny)."""
+        t = np.concatenate([self.u, self.v], axis=1) / _SCALE
+        values = np.empty((ORDER + 2, *t.shape))
+        values[0] = math.pi**-0.25 * np.exp(-0.5 * t * t)
+        values[1] = math.sqrt(2.0) * t * values[0]
+        for n in range(1, ORDER + 1):
+            values[n + 1] = math.sqrt(2.0 / (n + 1)) * t * values[n] \
+                - math.sqrt(n / (n + 1)) * values[n - 1]
+        return values
+
+
+@dataclass(frozen=True, kw_only=True)
 class Stamps:
     """Squares of pixels about stars: ``data``: (n, ny, nx), ADU; ``dx`` (n, nx), ``dy`` (n, ny):
-    columns and rows from the centre, pixels; ``inside``: those that count."""
+    columns and rows from the centre, pixels; ``inside``: those that count; ``at``: rows and columns
+    of them all in the frame, the nearest ones of those beyond it."""
 
     data: Floats
     dx: Floats
     dy: Floats
-    inside: NDArray[np.bool_]
+    inside: Mask
+    at: tuple[Indices, Indices]
 
 
-def cut_stamps(image: FloatImage | Mask, x: Floats, y: Floats, radius: float) -> Stamps:
+def cut_stamps(image: FloatImage, x: Floats, y: Floats, radius: float) -> Stamps:
     """The pixels within ``radius`` of 0-based places; those beyond the frame do not count."""
     ny, nx = image.shape
-    half = math.ceil(radius)
+    half = int(radius + 0.5)  # of a place up to half a pixel beside its own
     step = np.arange(-half, half + 1)
-    columns, rows = np.rint(x).astype(int)[:, None] + step, np.rint(y).astype(int)[:, None] + step
+    columns, rows = (np.rint(at).astype(np.intp)[:, None] + step for at in (x, y))
     dx, dy = columns - x[:, None], rows - y[:, None]
-    inside = ((columns >= 0) & (columns < nx))[:, None, :] & ((rows >= 0) & (rows < ny))[:, :, None]
-    data = image[np.clip(rows, 0, ny - 1)[:, :, None], np.clip(columns, 0, nx - 1)[:, None, :]]
-    near = dy[:, :, None] ** 2 + dx[:, None, :] ** 2 <= radius * radius
-    return Stamps(data=data.astype(np.float64), dx=dx, dy=dy, inside=inside & near)
+    inside = (dy * dy)[:, :, None] + (dx * dx)[:, None, :] <= radius * radius
+    if columns.min() < 0 or columns.max() >= nx or rows.min() < 0 or rows.max() >= ny:
+        inside &= ((columns >= 0) & (columns < nx))[:, None, :]
+        inside &= ((rows >= 0) & (rows < ny))[:, :, None]
+        columns, rows = np.clip(columns, 0, nx - 1), np.clip(rows, 0, ny - 1)
+    at = rows[:, :, None], columns[:, None, :]
+    return Stamps(data=image[at].astype(np.float64), dx=dx, dy=dy, inside=inside, at=at)
 
 
 def fit_empirical_psf(image: FloatImage, detections: Detections, psf: Psf, *, sigma: float,
@@ -137,16 +190,18 @@ def fit_empirical_psf(image: FloatImage, detections: Detections, psf: Psf, *, si
     if chosen.size < _FEWEST:
         return plain
     x, y = detections.x[chosen], detections.y[chosen]
-    fwhm = psf.fwhm_at(x, y)[0]
+    fwhm = psf.widths_at(x, y)
     stamps = cut_stamps(image, x, y, REACH * psf.fwhm)
-    model = plain
+    model, dx, dy = plain, stamps.dx, stamps.dy
+    grid = _Grid.of(dx, dy, fwhm, psf.beta)
     for _ in range(_ROUNDS):
-        fit, _, _, noise2 = _fit_all(model, stamps, fwhm, SKY + 1, sigma, gain)
-        stamps = replace(stamps, dx=stamps.dx - fit[:, SHIFT_X, None] / fit[:, FLUX, None],
-                         dy=stamps.dy - fit[:, SHIFT_Y, None] / fit[:, FLUX, None])
+        fit, _, _, noise2 = _fit_all(model, stamps, grid, SKY + 1, sigma, gain)
+        shift = fit[:, SHIFT_X:SHIFT_Y + 1] / fit[:, :1]
+        dx, dy = dx - shift[:, :1], dy - shift[:, 1:]
+        grid = _Grid.of(dx, dy, fwhm, psf.beta)
         model = replace(model, n_stars=chosen.size, coefficients=_coefficients(
-            model, stamps, fwhm, fit, noise2))
-    return _with_scatter(model, stamps, fwhm, sigma, gain)
+            model, stamps, grid, fit, noise2))
+    return _with_scatter(model, stamps, grid, sigma, gain)
 
 
 def _stars_of_psf(found: Detections, psf: Psf, sigma: float, usable: Indices | None) -> Indices:
@@ -163,64 +218,64 @@ def _stars_of_psf(found: Detections, psf: Psf, sigma: float, usable: Indices | N
     return index[lonely][:MOST_STARS]
 
 
-def _fit_all(model: EmpiricalPsf, stamps: Stamps, fwhm: Floats, terms: int, sigma: float,
+def _fit_all(model: EmpiricalPsf, stamps: Stamps, grid: _Grid, terms: int, sigma: float,
              gain: float) -> tuple[Floats, Floats, Floats, Floats]:
-    """(the first terms of each star (n, terms), design, residuals, variances (n, pixels))."""
-    n = fwhm.size
-    basis = model.design(stamps.dx, stamps.dy, fwhm)[..., :terms].reshape(n, -1, terms)
+    """(the first terms of each star (n, terms), design (n, terms, pixels), residuals, variances
+    (n, pixels)); ``grid``: of the stamps' pixels."""
+    n = grid.fwhm.size
+    basis = model.terms_on(grid, terms).reshape(n, terms, -1)
     data, inside = stamps.data.reshape(n, -1), stamps.inside.reshape(n, -1)
-    light = basis[..., FLUX]
-    reach = np.where(inside, light, 0.0)
+    light = basis[:, FLUX]
+    reach = light * inside
     flux = (reach * data).sum(axis=1) / (reach * reach).sum(axis=1)
     expected = np.maximum(flux[:, None] * light, 0.0)
-    noise2 = sigma**2 + expected / gain + (_GRAIN * expected) ** 2
+    noise2 = sigma**2 + expected * (1.0 / gain + _GRAIN**2 * expected)
     weight = inside / noise2
     for last in (False, True):
-        scaled = np.swapaxes(basis * weight[..., None], 1, 2)
-        normal = scaled @ basis
+        scaled = basis * weight[:, None]
+        normal = scaled @ np.swapaxes(basis, 1, 2)
         normal[:, SKY, SKY] += 1.0 / (_SKY * sigma) ** 2
-        fit = np.linalg.solve(normal, scaled @ data[..., None])
-        off = data - (basis @ fit)[..., 0]
+        fit = np.linalg.solve(normal, scaled @ data[..., None])[..., 0]
+        off = data - (fit[:, None] @ basis)[:, 0]
         if not last:
-            weight = weight / (1.0 + off**2 / (_CLIP**2 * noise2))
-    return fit[..., 0], basis, off, noise2
+            weight /= 1.0 + off * off / (_CLIP**2 * noise2)
+    return fit, basis, off, noise2
 
 
-def _coefficients(model: EmpiricalPsf, stamps: Stamps, fwhm: Floats, fit: Floats,
+def _coefficients(model: EmpiricalPsf, stamps: Stamps, grid: _Grid, fit: Floats,
                   noise2: Floats) -> Floats:
     """The Gauss-Hermite functions that the residuals of all stars ask for."""
-    beta, flux = model.moffat.beta, fit[:, FLUX]
-    u, v = stamps.dx / fwhm[:, None], stamps.dy / fwhm[:, None]
-    star, row, column = np.nonzero(stamps.inside)
-    every = slice(None, None, 1 + star.size // _MOST_PIXELS)
-    star, row, column = star[every], row[every], column[every]
-    basis = (_hermite(u)[star, column][:, _PAIRS[:, 0]] * _hermite(v)[star, row][:, _PAIRS[:, 1]])
-    scale = (flux / fwhm**2)[star]
-    below = _moffat(u[star, column], v[star, row], beta)[0]
-    target = (stamps.data[star, row, column] - fit[star, SKY]) / scale - below
-    peak = float(_moffat(np.zeros(1), np.zeros(1), beta)[0][0])
+    pixel = np.flatnonzero(stamps.inside)
+    pixel = pixel[::1 + pixel.size // _MOST_PIXELS]
+    star, row, column = np.unravel_index(pixel, stamps.inside.shape)
+    # (functions, pixels): rows of numbers that lie side by side.
+    basis = grid.hermite[:, star, column].take(_PAIRS[:, 0], axis=0)
+    basis *= grid.hermite[:, star, grid.u.shape[1] + row].take(_PAIRS[:, 1], axis=0)
+    scale = (fit[:, FLUX] / grid.fwhm**2)[star]
+    target = (stamps.data.ravel()[pixel] - fit[star, SKY]) / scale - grid.moffat[0].ravel()[pixel]
+    peak = _moffat_peak(grid.beta)
     # Each pixel weighs the same for stars much brighter than the sky.
-    variance = noise2.reshape(stamps.data.shape)[star, row, column] / scale**2 \
-        + (_EQUAL * peak) ** 2
-    off = target - basis @ model.coefficients
+    variance = noise2.ravel()[pixel] / scale**2 + (_EQUAL * peak) ** 2
+    off = target - model.coefficients @ basis
     spread = max(MAD_TO_SIGMA * median(np.abs(off) / np.sqrt(variance)), 1.0)
     # The root of the weights: a product with its own transpose takes half the time of another one.
-    root = np.sqrt(1.0 / (variance * (1.0 + off**2 / (_CLIP**2 * spread**2 * variance))))
-    scaled = basis * root[:, None]
-    return np.linalg.solve(scaled.T @ scaled + np.eye(basis.shape[1]) * (_RIDGE * peak) ** -2,
-                           scaled.T @ (target * root))
+    root = np.sqrt(1.0 / (variance + off**2 / (_CLIP**2 * spread**2)))
+    basis *= root
+    normal = basis @ basis.T
+    normal.ravel()[::len(_PAIRS) + 1] += (_RIDGE * peak) ** -2
+    return np.linalg.solve(normal, basis @ (target * root))
 
 
-def _with_scatter(model: EmpiricalPsf, stamps: Stamps, fwhm: Floats, sigma: float,
+def _with_scatter(model: EmpiricalPsf, stamps: Stamps, grid: _Grid, sigma: float,
                   gain: float) -> EmpiricalPsf:
     """The model with how much single stars differ from it."""
-    fit, basis, off, noise2 = _fit_all(model, stamps, fwhm, TERMS, sigma, gain)
+    fit, basis, off, noise2 = _fit_all(model, stamps, grid, TERMS, sigma, gain)
     flux = fit[:, :1]
     shapes = fit[:, WIDTH:] / flux
-    mean = np.median(shapes, axis=0)
-    scatter = MAD_TO_SIGMA * np.median(np.abs(shapes - mean), axis=0)
+    mean = medians(shapes.T)
+    scatter = MAD_TO_SIGMA * medians(np.abs(shapes - mean).T)
     inside = stamps.inside.reshape(off.shape)
-    photons = noise2 - (_GRAIN * np.maximum(flux * basis[..., FLUX], 0.0)) ** 2
+    photons = noise2 - (_GRAIN * np.maximum(flux * basis[:, FLUX], 0.0)) ** 2
     near = np.maximum(flux * nearby_light(basis), 1e-9)
     left = 1.0 - TERMS / np.maximum(inside.sum(axis=1, keepdims=True), TERMS + 1)
     weight = np.where(inside, near**2 / (photons + (0.01 * near) ** 2), 0.0)
@@ -234,31 +289,16 @@ def _with_scatter(model: EmpiricalPsf, stamps: Stamps, fwhm: Floats, sigma: floa
 def nearby_light(basis: Floats) -> Floats:
     """Light in and around a pixel, by which a model may be wrong there, for a flux of 1.
 
-    ``basis``: (..., pixels, terms) of a star; a part of the peak's light counts everywhere.
+    ``basis``: (..., terms, pixels) of a star; a part of the peak's light counts everywhere.
     """
-    light, by_x, by_y = basis[..., FLUX], basis[..., SHIFT_X], basis[..., SHIFT_Y]
-    return np.asarray(np.maximum(light, 0.0) + 0.5 * np.hypot(by_x, by_y)
+    light, by_x, by_y = (basis[..., term, :] for term in (FLUX, SHIFT_X, SHIFT_Y))
+    return np.asarray(np.maximum(light, 0.0) + 0.5 * np.sqrt(by_x * by_x + by_y * by_y)
                       + _EVERYWHERE * light.max(axis=-1, keepdims=True))
 
 
-def _moffat(u: Floats, v: Floats, beta: float) -> tuple[Floats, Floats, Floats]:
-    """A Moffat profile of FWHM and light 1, and its slopes along u and v."""
-    alpha2 = moffat_alpha2(beta)
-    q = 1.0 + (u * u + v * v) / alpha2
-    light = (beta - 1.0) / (math.pi * alpha2) * q**-beta
-    slope = -2.0 * beta / alpha2 * light / q
-    return light, slope * u, slope * v
-
-
-def _hermite(u: Floats) -> Floats:
-    """Gauss-Hermite functions of orders 0 to ORDER + 1, shape (..., ORDER + 2)."""
-    t = u / _SCALE
-    values = [math.pi**-0.25 * np.exp(-0.5 * t * t)]
-    values.append(math.sqrt(2.0) * t * values[0])
-    for n in range(1, ORDER + 1):
-        values.append(math.sqrt(2.0 / (n + 1)) * t * values[n]
-                      - math.sqrt(n / (n + 1)) * values[n - 1])
-    return np.stack(values, axis=-1)
+def _moffat_peak(beta: float) -> float:
+    """The middle of a Moffat profile of FWHM and light 1."""
+    return (beta - 1.0) / (math.pi * moffat_alpha2(beta))
 
 
 _PAIRS = np.array([(n, m) for n in range(ORDER + 1) for m in range(ORDER + 1 - n)])

@@ -22,7 +22,7 @@ _EDGE = 2.0  # moments' radii of a cosmic ray that hold it
 
 def as_stars(detections: Detections, psf: Psf) -> Floats:
     """The total flux of each detection in ADU, from its peak and the PSF, if it is a star."""
-    width, _ = psf.fwhm_at(detections.x, detections.y)
+    width = psf.widths_at(detections.x, detections.y)
     # The peak pixel lies 0.25 px from the centroid, as the root mean square goes.
     height = float(surface(0.0625, psf.fwhm, psf.beta))
     return np.asarray(detections.peak / height * (width / psf.fwhm) ** 2)

@@ -70,8 +70,12 @@ class Psf:
     def fwhm_at(self, x: ArrayLike, y: ArrayLike) -> tuple[Floats, Floats]:
         """(FWHM in pixels, its error as a fraction) at 0-based pixels."""
         terms = _terms(np.atleast_1d(x), np.atleast_1d(y), self.shape)
-        variance = np.einsum("ni,ij,nj->n", terms, self.covariance, terms)
-        return self.fwhm * np.exp(terms @ self.slopes), np.sqrt(variance)
+        variance = ((terms @ self.covariance) * terms).sum(axis=1)
+        return self.fwhm * np.exp(terms @ self.slopes), np.sqrt(np.maximum(variance, 0.0))
+
+    def widths_at(self, x: Floats, y: Floats) -> Floats:
+        """(N,) FWHM in pixels at 0-based pixels."""
+        return np.asarray(self.fwhm * np.exp(_terms(x, y, self.shape) @ self.slopes))
 
     def aperture_factor(self, x: ArrayLike, y: ArrayLike,
                         radius: float | Floats) -> tuple[Floats, Floats]:

@@ -47,6 +47,7 @@ _SMALL = 64  # pixels of an aperture in which hits of two pixels are looked for
 _STILL = 0.02  # FWHM of a step of the fit below which its terms tell the rest of the shift
 _FARTHEST = 0.7  # FWHM by which the fit may move a star
 _FIRM = 1e-10  # part by which a normal matrix's diagonal grows: nothing where it is not singular
+_WEAK = 1e-12  # inverse variance of every term: one that nothing tells of stays 0
 _NEIGHBOUR_REACH = REACH + 1.0  # FWHM within which a neighbour's light counts
 
 
@@ -91,12 +92,12 @@ def fit_star(image: FloatImage, psf: EmpiricalPsf, x: float, y: float, *, sigma:
     a sky pixel; ``radius``: of the aperture, pixels: hits count inside it; ``neighbours``: (x, y)
     of other stars, the brightest first; ``bad``: pixels that do not count.
     """
-    fwhm = float(psf.moffat.fwhm_at(x, y)[0][0])
-    place, reach = (np.array([x]), np.array([y])), max(REACH * fwhm, radius + 0.5)
-    stamp = cut_stamps(image, *place, reach)
+    place = np.array([x]), np.array([y])
+    fwhm = float(psf.moffat.widths_at(*place)[0])
+    stamp = cut_stamps(image, *place, max(REACH * fwhm, radius + 0.5))
     inside = stamp.inside[0]
     if bad is not None:
-        inside = inside & (cut_stamps(bad, *place, reach).data[0] == 0)
+        inside &= ~bad[stamp.at][0]
     data = stamp.data[0][inside] - sky
     around = _near(x, y, neighbours, _NEIGHBOUR_REACH * fwhm)
     if data.size < TERMS + 3 * around.shape[0] + 3:
@@ -105,7 +106,7 @@ def fit_star(image: FloatImage, psf: EmpiricalPsf, x: float, y: float, *, sigma:
     halo = surface(r2, _HALO * fwhm, psf.moffat.beta)
     shifts, fit = np.zeros((1 + around.shape[0], 2)), None
     for _ in range(_ROUNDS):
-        basis = _basis(psf, stamp.dx[0], stamp.dy[0], fwhm, around, shifts)[inside]
+        basis = _basis(psf, stamp.dx[0], stamp.dy[0], fwhm, around, shifts)[:, inside]
         fit = _solve(psf, basis, data, halo, sigma=sigma, gain=gain)
         moved = _moved(shifts, fit.terms, _FARTHEST * fwhm)
         if np.abs(moved - shifts).max() < _STILL * fwhm:
@@ -137,14 +138,17 @@ class _Where:
 
 @dataclass(frozen=True, kw_only=True)
 class _Fit:
+    """A fit of T terms to P pixels. ``basis``: (T, P); ``normal``: (T, T), without the priors;
+    ``prior``: (T,) inverse variances; ``residual``, ``noise2``: (P,)."""
+
     terms: Floats
     basis: Floats
     data: Floats
     residual: Floats
     noise2: Floats
     halo: Floats
-    normal: Floats  # without the priors
-    prior: Floats  # inverse variances
+    normal: Floats
+    prior: Floats
     right: Floats
 
 
@@ -158,41 +162,45 @@ def _near(x: float, y: float, others: tuple[Floats, Floats] | None, reach: float
 
 def _basis(psf: EmpiricalPsf, dx: Floats, dy: Floats, fwhm: float, around: Floats,
            shifts: Floats) -> Floats:
-    """Design (ny, nx, terms): the star's terms, then flux and shifts of each neighbour."""
+    """Design (terms, ny, nx): the star's terms, then flux and shifts of each neighbour."""
     centres = np.vstack([np.zeros((1, 2)), around]) + shifts
     every = psf.design(dx[None, :] - centres[:, :1], dy[None, :] - centres[:, 1:],
                        np.full(len(centres), fwhm))
-    return np.concatenate([every[0], *(one[..., :SKY] for one in every[1:])], axis=-1)
+    return np.concatenate([every[0], *every[1:, :SKY]])
 
 
 def _solve(psf: EmpiricalPsf, basis: Floats, data: Floats, halo: Floats, *, sigma: float,
            gain: float) -> _Fit:
-    priors = np.zeros(basis.shape[1])
+    shapes = slice(SKY + 1, TERMS)
+    priors = np.zeros(len(basis))
     priors[:TERMS] = psf.priors(sigma)
-    fluxes = [FLUX, *range(TERMS, basis.shape[1], SKY)]
-    light = basis[:, fluxes]
-    terms: Floats = np.zeros(basis.shape[1])
-    terms[fluxes] = np.maximum(np.linalg.solve(_firm(light.T @ light), light.T @ data), 0.0)
+    fluxes = [FLUX, *range(TERMS, len(basis), SKY)]
+    light = basis[fluxes]
+    nearby = np.array([nearby_light(basis[k:k + SKY]) for k in fluxes])
+    terms: Floats = np.zeros(len(basis))
+    terms[fluxes] = np.maximum(np.linalg.solve(_firm(light @ light.T), light @ data), 0.0)
     for _ in range(2):
-        expected = np.maximum(light @ np.maximum(terms[fluxes], 0.0), 0.0)
-        near = np.sum([max(float(terms[k]), 0.0) * nearby_light(basis[:, k:k + SKY])
-                       for k in fluxes], axis=0)
-        noise2 = sigma**2 + expected / gain + (psf.misfit * near) ** 2
-        flux2 = max(float(terms[FLUX]), 1e-9) ** 2
-        prior = priors / np.where(np.arange(priors.size) > SKY, flux2, 1.0)
-        scaled = (basis / noise2[:, None]).T
-        normal = scaled @ basis
-        target = data - basis[:, SKY + 1:TERMS] @ (psf.mean * float(terms[FLUX]))
+        flux, known = float(terms[FLUX]), np.maximum(terms[fluxes], 0.0)
+        expected = np.maximum(known @ light, 0.0)
+        noise2 = sigma**2 + expected / gain + (psf.misfit * (known @ nearby)) ** 2
+        prior = priors.copy()
+        prior[shapes] /= max(flux, 1e-9) ** 2
+        scaled = basis / noise2
+        normal = scaled @ basis.T
+        target = data - (psf.mean * flux) @ basis[shapes]
         right = scaled @ target
-        terms = np.linalg.solve(_firm(normal) + np.diag(prior + 1e-12), right)
-    return _Fit(terms=terms, basis=basis, data=data, residual=target - basis @ terms,
+        terms = np.linalg.solve(_firm(normal, prior + _WEAK), right)
+    return _Fit(terms=terms, basis=basis, data=data, residual=target - terms @ basis,
                 noise2=noise2, halo=halo, normal=normal, prior=prior, right=right)
 
 
-def _firm(normal: Floats) -> Floats:
-    """A normal matrix that is not singular where two stars are at one place: each has any part of
-    their light, and errors that say so."""
-    return normal + np.diag(_FIRM * np.diag(normal))
+def _firm(normal: Floats, prior: Floats | float = 0.0) -> Floats:
+    """A normal matrix with priors that is not singular where two stars are at one place: each has
+    any part of their light, and errors that say so."""
+    firm = normal.copy()
+    diagonal = firm.ravel()[::len(firm) + 1]
+    diagonal += _FIRM * diagonal + prior
+    return firm
 
 
 def _moved(shifts: Floats, terms: Floats, farthest: float) -> Floats:
@@ -207,9 +215,8 @@ def _moved(shifts: Floats, terms: Floats, farthest: float) -> Floats:
 
 
 def _judge(psf: EmpiricalPsf, fit: _Fit, where: _Where) -> StarFit:
-    firm = _firm(fit.normal) + np.diag(fit.prior + 1e-12)
-    inverse = np.asarray(np.linalg.inv(firm), dtype=np.float64)
-    leverage: Floats = ((fit.basis @ inverse) * fit.basis).sum(axis=1) / fit.noise2
+    inverse = np.asarray(np.linalg.inv(_firm(fit.normal, fit.prior + _WEAK)), dtype=np.float64)
+    leverage: Floats = ((inverse @ fit.basis) * fit.basis).sum(axis=0) / fit.noise2
     free: Floats = np.maximum(1.0 - leverage, 1e-3)
     # A galaxy, or a star that the PSF fits badly, differs in all its pixels.
     scaled = np.abs(fit.residual) / np.sqrt(fit.noise2 * free)
@@ -238,8 +245,8 @@ def _extra_light(fit: _Fit, inverse: Floats, free: Floats,
     first, second = where.pairs()
     if first.size:
         weight = 1.0 / fit.noise2[use]
-        scaled = fit.basis[use] * weight[:, None]
-        every = np.diag(weight) - scaled @ inverse @ scaled.T
+        scaled = fit.basis[:, use] * weight
+        every = np.diag(weight) - scaled.T @ inverse @ scaled
         both = every[first, first] + every[second, second] + 2.0 * every[first, second]
         both = np.maximum(both, 1e-3 * weight[first])
         data = weight * fit.residual[use]
@@ -251,10 +258,10 @@ def _extra_light(fit: _Fit, inverse: Floats, free: Floats,
 
 def _odd(fit: _Fit) -> float:
     """Root mean square of what no star, drawn out or in a round galaxy, explains, in its errors."""
-    basis = np.column_stack([fit.basis, fit.halo]) / np.sqrt(fit.noise2)[:, None]
-    data = fit.data / np.sqrt(fit.noise2)
-    off = data - basis @ np.linalg.solve(_firm(basis.T @ basis), basis.T @ data)
-    return math.sqrt(float(off @ off) / max(data.size - basis.shape[1], 1))
+    noise = np.sqrt(fit.noise2)
+    basis, data = np.vstack([fit.basis, fit.halo]) / noise, fit.data / noise
+    off = data - np.linalg.solve(_firm(basis @ basis.T), basis @ data) @ basis
+    return math.sqrt(float(off @ off) / max(data.size - len(basis), 1))
 
 
 def _stretch(psf: EmpiricalPsf, fit: _Fit) -> float:
@@ -264,7 +271,7 @@ def _stretch(psf: EmpiricalPsf, fit: _Fit) -> float:
         return 0.0
     free = fit.prior.copy()
     free[SKY + 1:TERMS] = 0.0
-    inverse = np.linalg.inv(_firm(fit.normal) + np.diag(free))
+    inverse = np.linalg.inv(_firm(fit.normal, free))
     shape = (inverse @ fit.right)[STRETCH:TERMS] / flux
     variance = inverse[STRETCH:TERMS, STRETCH:TERMS] / flux**2 + np.diag(psf.scatter[1:] ** 2)
     chi2 = float(shape @ np.linalg.solve(variance, shape))
