@@ -83,9 +83,10 @@ class _Stars:
 
     def free(self, kept: NDArray[np.bool_]) -> int:
         """Degrees of freedom of those kept; 0 where they do not show a slope and all constants."""
-        count = np.bincount(self.group, kept)
+        weight = kept.astype(np.float64)
+        count = np.bincount(self.group, weight)
         if not (count > 0).all() or np.abs(
-                self._centred(self.colour, kept, count)[kept]).max(initial=0.0) < _ALIKE:
+                weight * self._centred(self.colour, weight, count)).max(initial=0.0) < _ALIKE:
             return 0
         return int(count.sum()) - count.size - 1
 
@@ -102,8 +103,7 @@ class _Stars:
         term = float(weighted @ offset) / lever
         return term, 1.0 / math.sqrt(lever), offset - term * colour
 
-    def _centred(self, values: Floats, weight: Floats | NDArray[np.bool_],
-                 total: Floats) -> Floats:
+    def _centred(self, values: Floats, weight: Floats, total: Floats) -> Floats:
         mean = np.bincount(self.group, weight * values) / total
         return np.asarray(values - mean[self.group])
 

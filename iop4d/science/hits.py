@@ -50,26 +50,28 @@ def pixels_of(image: FloatImage, detections: Detections) -> Mask:
     """(ny, nx) the pixels that cosmic rays cover, about the brightest of each."""
     mask = np.zeros(image.shape, dtype=bool)
     reach = _EDGE * detections.radius * np.sqrt(detections.elongation) + 1.0
-    for x, y, radius in zip(detections.x, detections.y, reach, strict=True):
-        box, apart = _about(image, x, y, radius)
-        light = np.where((apart < radius) & np.isfinite(image[box]), image[box], -np.inf)
-        row, column = np.unravel_index(int(np.argmax(light)), light.shape)
-        box, apart = _about(image, box[1].start + column, box[0].start + row, radius)
-        mask[box] |= apart < radius
+    places = zip(detections.x.tolist(), detections.y.tolist(), reach.tolist(), strict=True)
+    for x, y, radius in places:
+        box, r2 = _about(image, x, y, radius)
+        light = np.where((r2 < radius * radius) & np.isfinite(image[box]), image[box], -np.inf)
+        row, column = divmod(int(light.argmax()), light.shape[1])
+        box, r2 = _about(image, box[1].start + column, box[0].start + row, radius)
+        mask[box] |= r2 < radius * radius
     return mask
 
 
 def _about(image: FloatImage, x: float, y: float,
            radius: float) -> tuple[tuple[slice, slice], Floats]:
-    """(box of pixels about a place, their distances from it)."""
+    """(box of pixels about a place, their squared distances from it)."""
     rows, columns = (slice(max(0, int(at - radius)), min(int(at + radius) + 2, size))
                      for at, size in zip((y, x), image.shape, strict=True))
-    dy, dx = np.ogrid[rows, columns]
-    return (rows, columns), np.hypot(dx - x, dy - y)
+    dy, dx = np.arange(rows.start, rows.stop) - y, np.arange(columns.start, columns.stop) - x
+    return (rows, columns), (dy * dy)[:, None] + dx * dx
 
 
 def _ring(image: FloatImage, x: float, y: float, radius: float) -> float:
     """The median of the pixels at a distance of about ``radius`` that are in the image."""
-    box, apart = _about(image, x, y, radius + 1.0)
-    values = image[box][(np.abs(apart - radius) < 0.75) & np.isfinite(image[box])]
+    box, r2 = _about(image, x, y, radius + 1.0)
+    values = image[box][(r2 > (radius - 0.75) ** 2) & (r2 < (radius + 0.75) ** 2)]
+    values = values[np.isfinite(values)]
     return median(values) if values.size else 0.0
