@@ -84,7 +84,7 @@ class _Stars:
     def free(self, kept: NDArray[np.bool_]) -> int:
         """Degrees of freedom of those kept; 0 where they do not show a slope and all constants."""
         weight = kept.astype(np.float64)
-        count = np.bincount(self.group, weight)
+        count: Floats = np.asarray(np.bincount(self.group, weight), dtype=np.float64)
         if not (count > 0).all() or np.abs(
                 weight * self._centred(self.colour, weight, count)).max(initial=0.0) < _ALIKE:
             return 0

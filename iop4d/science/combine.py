@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right  # numpy's would copy single precision into double
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -106,14 +107,14 @@ def _distance(left: NDArray[np.floating], centre: float, rank: int) -> float:
 
 
 def _deviation(values: NDArray[np.floating]) -> float:
-    """numpy's standard deviation to the last bit, without its copy of a large image."""
-    if values.size <= _WHOLE:
-        return float(np.std(values))
-    squares = _square_sum(values, np.mean(values, keepdims=True))
-    return float(np.sqrt(type(squares)(squares / np.intp(values.size))))
+    """numpy's standard deviation to the last bit, in less than half its time for a few values and
+    without its copy of a large image."""
+    total, count = np.add.reduce(values), np.intp(values.size)
+    squares = _square_sum(values, type(total)(total / count))
+    return float(np.sqrt(type(squares)(squares / count)))
 
 
-def _square_sum(values: NDArray[np.floating], mean: NDArray[np.floating]) -> np.floating:
+def _square_sum(values: NDArray[np.floating], mean: np.floating) -> np.floating:
     """The sum of squared distances from the mean: by halves, as numpy itself adds up."""
     if values.size > _WHOLE:
         half = values.size // 2
@@ -124,6 +125,7 @@ def _square_sum(values: NDArray[np.floating], mean: NDArray[np.floating]) -> np.
     return total
 
 
+@cache
 def _shrink(clip: float) -> float:
     """How much wider a normal distribution is than its part within ``clip`` sigmas."""
     inside = math.erf(clip / math.sqrt(2.0))
