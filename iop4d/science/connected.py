@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
+from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 from iop4d.science.smoothed import above
@@ -77,10 +77,10 @@ def _grouped(index: Integers, nx: int, fewest: int) -> tuple[Integers, Integers]
     from_, to = np.searchsorted(end, start + wide - 1), np.searchsorted(
         start, end + wide + 1, side="right")
     ties = np.maximum(to - from_, 0)
-    one = np.repeat(np.arange(begins.size), ties)
-    other = np.arange(one.size) + np.repeat(from_ - np.cumsum(ties) + ties, ties)
-    _, group = connected_components(coo_array(
-        (np.ones(one.size, dtype=np.int8), (one, other)), shape=(begins.size, begins.size)),
+    last = np.cumsum(ties)
+    other = np.arange(int(last[-1])) + np.repeat(from_ - last + ties, ties)
+    _, group = connected_components(csr_array(
+        (np.ones(other.size), other, np.append(0, last)), shape=(begins.size, begins.size)),
         directed=False)
     keep = (np.bincount(group, weights=lengths) >= fewest)[group]
     begins, lengths, group = begins[keep], lengths[keep], group[keep]

@@ -30,10 +30,10 @@ def with_several_maxima(found: Connected, shape: tuple[int, ...]) -> Integers:
     room = np.zeros((shape[0] + 2) * width, dtype=np.float32)
     at = found.index + 2 * (found.index // shape[1]) + width + 1
     room[at] = found.smooth
-    largest = np.ones(at.size, dtype=bool)
-    for step in (-width - 1, -width, -width + 1, -1, 1, width - 1, width, width + 1):
-        largest &= found.smooth >= room[at + step]
-    return np.flatnonzero(np.add.reduceat(largest.astype(np.intp), found.first) > 1)
+    maxima = np.flatnonzero((found.smooth >= room[at - 1]) & (found.smooth >= room[at + 1]))
+    for step in (-width, width, -width - 1, -width + 1, width - 1, width + 1):  # few are left
+        maxima = maxima[found.smooth[maxima] >= room[at[maxima] + step]]
+    return np.flatnonzero(np.diff(np.searchsorted(maxima, found.first), append=maxima.size) > 1)
 
 
 def parted(image: FloatImage, found: Connected, groups: Integers, figures: Isophotes, *,
@@ -48,9 +48,11 @@ def parted(image: FloatImage, found: Connected, groups: Integers, figures: Isoph
     canvas, down, across = _copied(image, bad, groups, figures, margin=half + 1, gap=half)
     map_, x, y = _extracted(canvas, level=level, profile=profile, fewest=fewest)
     # Pixels of other groups lie in the boxes too; what SEP makes of them is not wanted.
-    mine = np.flatnonzero(np.isin(found.group, groups))
-    number = np.searchsorted(groups, found.group[mine])
-    row, column = np.divmod(found.index[mine], image.shape[1])
+    sizes = found.sizes[groups]
+    number = np.repeat(np.arange(groups.size), sizes)
+    mine = np.arange(number.size) + np.repeat(found.first[groups] - np.cumsum(sizes) + sizes, sizes)
+    row = found.index[mine] // image.shape[1]
+    column = found.index[mine] - row * image.shape[1]
     part = map_[row + down[number], column + across[number]]
     mine, number, part = mine[part > 0], number[part > 0], part[part > 0]
     order = np.argsort(part, kind="stable")
@@ -77,19 +79,21 @@ def _copied(image: FloatImage, bad: Mask | None, groups: Integers, figures: Isop
     width = max(_CANVAS, int(columns.max()) + 2 * gap)
     down, across = np.zeros_like(top), np.zeros_like(left)
     x, y, height = gap, gap, 0
-    order = np.argsort(-rows, kind="stable").tolist()
-    for k in order:  # shelves of boxes, the highest first
-        if x + columns[k] + gap > width:
+    order = np.argsort(-rows, kind="stable")
+    for k, tall, wide in zip(order.tolist(), rows[order].tolist(), columns[order].tolist(),
+                             strict=True):  # shelves of boxes, the highest first
+        if x + wide + gap > width:
             x, y, height = gap, y + height + gap, 0
         down[k], across[k] = y, x
-        x, height = x + int(columns[k]) + gap, max(height, int(rows[k]))
+        x, height = x + wide + gap, max(height, tall)
     canvas = np.zeros((y + height + gap, width), dtype=np.float32)
-    for k in order:
-        here = (slice(down[k], down[k] + rows[k]), slice(across[k], across[k] + columns[k]))
-        there = (slice(top[k], top[k] + rows[k]), slice(left[k], left[k] + columns[k]))
-        canvas[here] = image[there]
+    for y, x, row, column, tall, wide in np.column_stack(
+            [down, across, top, left, rows, columns]).tolist():
+        there = (slice(row, row + tall), slice(column, column + wide))
+        box = canvas[y:y + tall, x:x + wide]
+        box[:] = image[there]
         if bad is not None:
-            canvas[here][bad[there]] = 0.0
+            box[bad[there]] = 0.0
     return canvas, down - top, across - left
 
 

@@ -18,7 +18,7 @@ Mask = NDArray[np.bool_]
 Integers = NDArray[np.intp]
 
 _ROWS = 128  # rows that are looked at at a time: what is in use then stays in the processor's cache
-_ALL_ROWS = 32  # where all are smoothed
+_ALL_ROWS = 48  # where all are smoothed
 _FEW = 0.02  # part of the pixels, over the number of weights, from which on all are smoothed
 _SAMPLED = 8  # each so-manyth row says how many are above the level
 _ROUNDED = 1e-5  # part by which rounding may put a weighted mean above all its pixels
@@ -32,39 +32,46 @@ def above(image: FloatImage, *, level: float, profile: FloatImage, bad: Mask | N
     whose sum is 1; ``bad``: pixels that count as 0, as does what lies beyond the edge. Raises
     ValueError as soon as more than ``most`` pixels stand above the level.
     """
-    strips, count = _Strips(image=np.ascontiguousarray(image), profile=profile, bad=bad), 0
+    middle = profile[profile.size // 2]
+    strips = _Strips(image=np.ascontiguousarray(image), weights=profile / middle,
+                     scale=middle * middle, bad=bad)
+    count = 0
     indices, smooths = [np.zeros(0, dtype=np.intp)], [np.zeros(0, dtype=np.float32)]
-    for index, smooth in strips.some(level) if strips.have_few(level) else strips.all():
-        high = np.flatnonzero(smooth > np.float32(level))
-        count += high.size
+    for index, smooth in strips.some(level) if strips.have_few(level) else strips.all(level):
+        count += index.size
         if most is not None and count > most:
             raise ValueError(f"more than {most} pixels stand above the sky")
-        indices.append(high + index if isinstance(index, int) else index[high])
-        smooths.append(smooth.ravel()[high])
-    return np.concatenate(indices), np.concatenate(smooths)
+        indices.append(index)
+        smooths.append(smooth)
+    return np.concatenate(indices), np.concatenate(smooths) * strips.scale
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Strips:
-    """An image of which some rows at a time are smoothed."""
+    """An image of which some rows at a time are smoothed.
+
+    ``weights``: 1 in the middle, which spares a product for each pixel; what is smoothed with them
+    is less than the true values by ``scale``.
+    """
 
     image: FloatImage
-    profile: FloatImage
+    weights: FloatImage
+    scale: np.float32
     bad: Mask | None
 
     @property
     def half(self) -> int:
-        """How far the profile reaches, in pixels."""
-        return self.profile.size // 2
+        """How far the weights reach, in pixels."""
+        return self.weights.size // 2
 
     def have_few(self, level: float) -> bool:
         """Whether so few pixels are above the level that it is worth to find them."""
         sample = self.image[::_SAMPLED]
         bright = int(np.count_nonzero(sample > np.float32(level)))
-        return level > 0 and bright * self.profile.size < _FEW * sample.size
+        return level > 0 and bright * self.weights.size < _FEW * sample.size
 
     def _near_bright(self, first: int, last: int, level: float) -> Mask:
-        """Which pixels of some rows have one above the level within the profile's reach."""
+        """Which pixels of some rows have one above the level within the weights' reach."""
         half, (ny, nx) = self.half, self.image.shape
         low, high = max(first - half, 0), min(last + half, ny)
         bright = np.zeros((last - first + 2 * half, nx + 2 * half), dtype=bool)
@@ -78,12 +85,14 @@ class _Strips:
             near |= down[:, k:k + nx]
         return near
 
-    def some(self, level: float) -> Iterator[tuple[Integers | int, FloatImage]]:
-        """(places, smoothed values) of the pixels that may be above the level, by some rows."""
+    def some(self, level: float) -> Iterator[tuple[Integers, FloatImage]]:
+        """(places, smoothed values) of the pixels above the level, by some rows."""
         for first in range(0, self.image.shape[0], _ROWS):
             near = self._near_bright(first, min(first + _ROWS, self.image.shape[0]),
                                      level * (1.0 - _ROUNDED))
-            yield self._at(near, first)
+            index, smooth = self._at(near, first)
+            high = smooth > np.float32(level) / self.scale
+            yield index[high], smooth[high]
 
     def _at(self, near: Mask, first: int) -> tuple[Integers, FloatImage]:
         """The same of marked pixels; ``first``: the row that ``near`` begins at."""
@@ -114,8 +123,8 @@ class _Strips:
                 found[holes.take(at, mode="clip")] = 0.0
             return found
 
-        return _sum([_sum([values(row * nx + column) for row in steps], self.profile)
-                     for column in steps], self.profile)
+        return _sum([_sum([values(row * nx + column) for row in steps], self.weights)
+                     for column in steps], self.weights)
 
     def _padded(self, index: Integers) -> FloatImage:
         """The same near the edge."""
@@ -128,33 +137,51 @@ class _Strips:
         if self.bad is not None:
             inside &= ~self.bad[at]
         squares = np.where(inside, self.image[at], np.float32(0.0))
-        tall = _sum(list(np.moveaxis(squares, 1, 0)), self.profile)
-        return _sum(list(np.moveaxis(tall, 1, 0)), self.profile)
+        tall = _sum(list(np.moveaxis(squares, 1, 0)), self.weights)
+        return _sum(list(np.moveaxis(tall, 1, 0)), self.weights)
 
-    def all(self) -> Iterator[tuple[Integers | int, FloatImage]]:
-        """(place of the first, smoothed values) of all pixels, by some rows."""
+    def all(self, level: float) -> Iterator[tuple[Integers, FloatImage]]:
+        """The same where many are above it: all pixels are smoothed."""
         half, (ny, nx) = self.half, self.image.shape
-        room = np.zeros((_ALL_ROWS + 2 * half, nx + 2 * half), dtype=np.float32)
+        width = nx + 2 * half
+        flat = np.zeros(_ALL_ROWS * width + 2 * half, dtype=np.float32)
+        tall = flat[:_ALL_ROWS * width].reshape(_ALL_ROWS, width)[:, half:half + nx]
         for begin in range(0, ny, _ALL_ROWS):
-            end = min(begin + _ALL_ROWS, ny)
-            low, high = max(begin - half, 0), min(end + half, ny)
-            room[:half] = 0.0  # above the first row; other parts have rows there
-            rows = room[low - begin + half:high - begin + half, half:half + nx]
-            rows[:] = self.image[low:high]
-            room[high - begin + half:] = 0.0
-            if self.bad is not None:
-                rows[self.bad[low:high]] = 0.0
-            tall = _sum([room[k:k + end - begin] for k in range(2 * half + 1)], self.profile)
-            yield begin * nx, _sum([tall.T[k:k + nx] for k in range(2 * half + 1)],
-                                   self.profile).T
+            count = min(_ALL_ROWS, ny - begin)
+            rows = self._rows(begin - half, begin + count + half)
+            _sum([rows[k:k + count] for k in range(2 * half + 1)], self.weights, out=tall[:count])
+            # The rows as a single one, with zeros between them, where sums mean nothing.
+            smooth = _sum([flat[k:k + count * width] for k in range(2 * half + 1)], self.weights)
+            smooth.reshape(count, width)[:, nx:] = -np.inf
+            high = np.flatnonzero(smooth > np.float32(level) / self.scale)
+            values = smooth[high]
+            high -= high // width * (2 * half)
+            high += begin * nx
+            yield high, values
+
+    def _rows(self, first: int, last: int) -> FloatImage:
+        """Rows of the image without bad pixels, with zeros beyond its edge."""
+        ny, nx = self.image.shape
+        low, high = max(first, 0), min(last, ny)
+        if self.bad is None and (low, high) == (first, last):
+            return self.image[first:last]
+        rows = np.zeros((last - first, nx), dtype=np.float32)
+        inside = rows[low - first:high - first]
+        inside[:] = self.image[low:high]
+        if self.bad is not None:
+            inside[self.bad[low:high]] = 0.0
+        return rows
 
 
-def _sum(parts: list[FloatImage], profile: FloatImage) -> FloatImage:
-    """The sum of arrays by symmetric weights, always in the same order."""
-    half = profile.size // 2
-    total: FloatImage = profile[half] * parts[half]
+def _sum(parts: list[FloatImage], weights: FloatImage,
+         out: FloatImage | None = None) -> FloatImage:
+    """The sum of arrays by symmetric weights, 1 in the middle; always in the same order."""
+    half = weights.size // 2
+    total = parts[half]
     for k in range(1, half + 1):
         pair = parts[half - k] + parts[half + k]
-        pair *= profile[half + k]
-        total += pair
+        pair *= weights[half + k]
+        total = np.add(pair, total, out=out if out is not None and k == half else pair)
+    if out is not None and not half:
+        out[:] = total
     return total

@@ -12,7 +12,7 @@ from iop4d.science import detect as module
 from iop4d.science.connected import connected
 from iop4d.science.deblend import with_several_maxima
 from iop4d.science.detect import MIN_AREA, detect, gaussian_profile
-from iop4d.science.isophotes import Isophotes, without_wings
+from iop4d.science.isophotes import Isophotes, isophotes, without_wings
 from tests.science.skies import gaussian_stars, moffat_stars
 
 ALONE = np.ones(1, dtype=np.float32)  # a profile that does not smooth
@@ -63,6 +63,15 @@ def test_blocks_of_rows_are_smoothed_as_one_image() -> None:
     assert found.index.tolist() == list(range(image.size))
     assert half == 3
     assert found.smooth.reshape(image.shape) == pytest.approx(truth, abs=1e-6)
+
+
+def test_the_faintest_pixel_that_a_source_needs_is_known() -> None:
+    image = np.array([[9.0, 7.0, 0.0, 3.0, 0.0],
+                      [5.0, 7.0, 0.0, 4.0, 0.0]], dtype=np.float32)
+    found = connected(image, level=2.0, profile=ALONE, fewest=1)
+    assert isophotes(found, level=2.0, width=5, fewest=1).faintest.tolist() == [7.0, 2.0]
+    assert isophotes(found, level=2.0, width=5, fewest=2).faintest.tolist() == [5.0, 1.0]
+    assert isophotes(found, level=2.0, width=5, fewest=4).faintest.tolist() == [3.0, -np.inf]
 
 
 def crowd(seed: int) -> np.ndarray:
