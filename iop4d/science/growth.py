@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import sep
@@ -152,15 +153,16 @@ def _skies(frame: Pixels, x: Floats, y: Floats, others: _Others,
     As in ``photometry``: pixels close to neighbours do not count, and where the mean shows faint
     stars, 2.5 median - 1.5 mean stands for it.
     """
-    dx, dy = _ring(annulus)
-    columns, rows = np.rint(x).astype(int)[:, None] + dx, np.rint(y).astype(int)[:, None] + dy
+    dx, dy = _ring_of(annulus)
+    columns, rows = (np.rint(at).astype(np.intp)[:, None] + to for at, to in ((x, dx), (y, dy)))
     ny, nx = frame.image.shape
     good = (columns >= 0) & (columns < nx) & (rows >= 0) & (rows < ny)
     if not good.all():
         columns, rows = np.clip(columns, 0, nx - 1), np.clip(rows, 0, ny - 1)
-    values = frame.image[rows, columns].astype(np.float64)
+    pixels = rows * nx + columns
+    values = frame.image.take(pixels).astype(np.float64)
     if frame.bad is not None:
-        good &= ~frame.bad[rows, columns]
+        good &= ~frame.bad.take(pixels)
     reach2 = np.minimum(frame.psf.reach2(others.flux, HARMLESS * frame.sigma),
                         (4.0 * frame.psf.fwhm)**2)
     apart = np.sqrt(reach2)
@@ -210,16 +212,22 @@ def _medians(values: Floats, good: NDArray[np.bool_]) -> Floats:
     return np.where(count > 0, np.where(np.isfinite(middle), middle, 0.0), 0.0)
 
 
-def _ring(annulus: tuple[float, float]) -> tuple[Integers, Integers]:
+def _ring_of(annulus: tuple[float, float]) -> tuple[Integers, Integers]:
     """Offsets of an annulus's pixels, spread evenly over it, some thousand at most, by distance.
 
     As many as fill all rings alike.
     """
-    step = np.arange(-math.ceil(annulus[1]), math.ceil(annulus[1]) + 1)
-    stride = max(1, math.isqrt(int(math.pi * (annulus[1]**2 - annulus[0]**2) / _SAMPLES)))
-    step = step[::stride]
+    inner2, outer2 = annulus[0]**2, annulus[1]**2
+    stride = max(1, math.isqrt(int(math.pi * (outer2 - inner2) / _SAMPLES)))
+    return _ring(math.ceil(annulus[1]), stride, math.ceil(inner2), math.floor(outer2))
+
+
+@lru_cache(maxsize=32)  # frames of one camera share a few
+def _ring(half: int, stride: int, inner2: int, outer2: int) -> tuple[Integers, Integers]:
+    """Columns and rows of all or some pixels of a square, by their squared distances."""
+    step = np.arange(-half, half + 1, stride)
     r2 = step[:, None]**2 + step[None, :]**2
-    rows, columns = np.nonzero((r2 >= annulus[0]**2) & (r2 <= annulus[1]**2))
+    rows, columns = np.nonzero((r2 >= inner2) & (r2 <= outer2))
     inwards = np.argsort(r2[rows, columns], kind="stable")[:rows.size // _RINGS * _RINGS]
     return step[columns[inwards]], step[rows[inwards]]
 
@@ -262,14 +270,14 @@ def _bad_pixels(frame: Pixels, x: Floats, y: Floats, radii: Floats) -> tuple[Flo
     Bad pixels are 0 in the image. At most half of the light counts as lost.
     """
     lost, number = np.zeros((x.size, radii.size)), np.zeros((x.size, radii.size))
-    half = math.ceil(float(radii[-1])) + 1
-    for star in range(x.size) if frame.bad is not None else ():
-        first_x, first_y = max(0, round(x[star]) - half), max(0, round(y[star]) - half)
+    half, places = math.ceil(float(radii[-1])) + 1, zip(x.tolist(), y.tolist(), strict=True)
+    for star, (at_x, at_y) in enumerate(places) if frame.bad is not None else ():
+        first_x, first_y = max(0, round(at_x) - half), max(0, round(at_y) - half)
         assert frame.bad is not None
-        box = frame.bad[first_y:round(y[star]) + half + 1, first_x:round(x[star]) + half + 1]
+        box = frame.bad[first_y:round(at_y) + half + 1, first_x:round(at_x) + half + 1]
         if box.any():
             row, column = np.nonzero(box)
-            r2 = (column + first_x - x[star])**2 + (row + first_y - y[star])**2
+            r2 = (column + first_x - at_x)**2 + (row + first_y - at_y)**2
             inside = r2 < radii[:, None]**2
             number[star] = inside.sum(axis=1)
             lost[star] = (inside * surface(r2, frame.psf.fwhm, frame.psf.beta)).sum(axis=1)
