@@ -82,14 +82,13 @@ def measure_sources(pixels: Pixels, catalogue: Catalogue, field: Field, aperture
             closely=closely, extended=[
                 find_table((source.name, *source.other_names)) is not None
                 for source, _, _ in here])
-        measurements = with_growth(pixels, placed, measured, circles, facts.exptime_s)
+        measurements = with_growth(pixels, placed, measured, circles, facts.exptime_s, beam=name)
         by_profile = [
             not (close and pixels.empirical_psf.n_stars) and not (
                 m.flags & Flag.BAD_PIXELS and mask_flags(pixels, m.x, m.y, aperture.radius)
                 & Flag.BAD_PIXELS)
             for m, close in zip(measurements, closely, strict=True)]
-        return {m.source: replace(m, beam=name)
-                for m in without_false_alarms(measurements, by_profile)}
+        return {m.source: m for m in without_false_alarms(measurements, by_profile)}
 
     if field.ordinary is None:
         return tuple(beam(field.wcs, "").values())
@@ -232,13 +231,13 @@ def _measured(place: SourcePlace, checked: Checked, *, exptime_s: float, sky_lev
 
 
 def with_growth(frame: Pixels, placed: Sequence[SourcePlace], measured: Sequence[MeasuredSource],
-                circles: Circles, exptime_s: float) -> list[Measurement]:
-    """The measurements with their curves of growth."""
+                circles: Circles, exptime_s: float, *, beam: str = "") -> list[Measurement]:
+    """The measurements with their curves of growth, of one beam or the only one."""
     if not placed:
         return []
     curves = circles.measure(frame, [p.x for p in placed], [p.y for p in placed],
                              [p.own for p in placed])
-    return [replace(one.measurement, growth=_points(
+    return [replace(one.measurement, beam=beam, growth=_points(
         curves, k, circles, exptime_s, besides=one.measurement.flags, unseen=one.unseen))
         for k, one in enumerate(measured)]
 

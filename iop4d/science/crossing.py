@@ -136,8 +136,10 @@ def _brightest(light: Floats, pixels: Floats, radius: float, fwhm: float,
                sigma: float) -> CrossingLine | None:
     """The line of the most light of those that are one."""
     noise = sigma * np.sqrt(np.maximum(pixels, 1.0))
-    flat = (light / noise).reshape(len(light), -1)
     total = light.sum(axis=(1, 2)) / np.sqrt(np.sum(noise**2, axis=(1, 2)))
+    if not total.max() > _ALL:  # as of most stars
+        return None
+    flat = (light / noise).reshape(len(light), -1)
     ordered, mean = np.sort(flat, axis=1), flat.mean(axis=1)
     low = ordered[:, :_LOWEST].sum(axis=1)
     lowest = (low > _OF_LOWEST * math.sqrt(_LOWEST)) & (low > _SHARE * _LOWEST * mean) & (

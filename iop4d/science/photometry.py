@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -205,13 +205,12 @@ def measure_all(frame: Pixels, x: Sequence[float], y: Sequence[float], aperture:
     sums = stamps.sums(model, places, frame.sigma)
     hit = _with_cosmic_rays(frame, stamps, model, sums, places)
     for k, i in enumerate(inside):
-        flux, star = _flux(frame, sums[k], places[k], stamps.flags[k]), own[i]
-        flags = flux.flags
+        flags, star = stamps.flags[k], own[i]
         if find_hits[i] and frame.round_stars and hit[k]:
             flags |= Flag.BAD_PIXELS
         if star is not None and frame.looks_double(star):
             flags |= Flag.BLENDED
-        found[i] = replace(flux, flags=flags)
+        found[i] = _flux(frame, sums[k], places[k], flags)
     return found
 
 
@@ -259,13 +258,15 @@ def _flux(frame: Pixels, sums: _Sums, here: PsfAtPlace, flags: Flag) -> Flux:
 class _Stamps:
     """The pixels about n sources (n, k, k): ADU without the neighbours' ``light``; ``weights``:
     part of each inside the aperture; ``r2``: squared distance; ``in_annulus``: those that give the
-    sky; ``within``: rows and columns of each that lie in the frame, beyond which all is 0."""
+    sky; ``core``: rows and columns that hold all of every aperture; ``within``: those of each that
+    lie in the frame, beyond which all is 0."""
 
     image: Floats
     light: Floats
     weights: Floats
     r2: Floats
     in_annulus: Mask
+    core: slice
     within: list[tuple[slice, slice]]
     flags: list[Flag]
 
@@ -280,19 +281,21 @@ class _Stamps:
         r2 = dy[:, :, None]**2 + dx[:, None, :]**2
         in_frame = ((rows >= 0) & (rows < ny))[:, :, None] & (
             (columns >= 0) & (columns < nx))[:, None, :]
-        at = np.clip(rows, 0, ny - 1)[:, :, None], np.clip(columns, 0, nx - 1)[:, None, :]
+        pixels = (nx * np.clip(rows, 0, ny - 1))[:, :, None] \
+            + np.clip(columns, 0, nx - 1)[:, None, :]
         weights = np.zeros(r2.shape)
         core = slice(max(half - math.ceil(aperture.radius) - 1, 0), half + math.ceil(
             aperture.radius) + 2)
         weights[:, core, core] = circle_overlap(dx[:, core], dy[:, core], aperture.radius)
         in_annulus = (r2 >= aperture.inner**2) & (r2 <= aperture.outer**2) & in_frame
         if frame.bad is not None:
-            in_annulus &= ~frame.bad[at]
+            in_annulus &= ~frame.bad.take(pixels)
         light, clear = _neighbours(frame, x, y, aperture, rows=rows, columns=columns, own=own)
         places = list(zip(x.tolist(), y.tolist(), strict=True))
         return cls(
-            image=np.where(in_frame, frame.image[at] - light, 0.0), light=light * in_frame,
-            weights=weights * in_frame, r2=r2, in_annulus=in_annulus & clear,
+            image=np.where(in_frame, frame.image.take(pixels) - light, 0.0),
+            light=light * in_frame, weights=weights * in_frame, r2=r2,
+            in_annulus=in_annulus & clear, core=core,
             within=[(_within(of_rows, ny), _within(of_columns, nx))
                     for of_rows, of_columns in zip(rows, columns, strict=True)],
             flags=[mask_flags(frame, *place, aperture.radius) | (
@@ -350,7 +353,7 @@ def _sky(stamp: Floats, in_annulus: Mask, sigma: float) -> tuple[float, float]:
         return (float(np.median(values)) if values.size else 0.0), sigma
     median, own_sigma = robust_level(values)
     kept = values[np.abs(values - median) <= 3.0 * own_sigma]
-    mean = float(kept.mean()) if kept.size else median
+    mean = float(np.add.reduce(kept)) / kept.size if kept.size else median
     # A mean above the median is the light of faint stars; 2.5 median - 1.5 mean is SExtractor's.
     skewed = mean - median > 2.0 * own_sigma / math.sqrt(values.size)
     return (2.5 * median - 1.5 * mean if skewed else mean), own_sigma
@@ -363,7 +366,7 @@ def _neighbours(frame: Pixels, x: Floats, y: Floats, aperture: Aperture, *,
     psf, reach = frame.psf, aperture.outer + 5.0 * frame.psf.fwhm
     all_x, all_y, fluxes = (np.concatenate(pair) for pair in zip(
         (frame.detections.x, frame.detections.y, frame.fluxes), frame.hidden, strict=True))
-    near = np.hypot(all_x - x[:, None], all_y - y[:, None]) < reach
+    near = (all_x - x[:, None])**2 + (all_y - y[:, None])**2 < reach**2
     for k, star in enumerate(own):
         if star is not None:
             near[k, star] = False
@@ -389,14 +392,18 @@ def _with_cosmic_rays(frame: Pixels, stamps: _Stamps, model: Floats, sums: Seque
     flux, sky, sigma, part = np.array([
         (max(one.flux, 0.0), one.sky, one.sigma, here.inside)
         for one, here in zip(sums, places, strict=True)]).T[:, :, None, None]
-    expected = model * flux / part
-    noise2 = sigma**2 + expected / frame.gain
-    above = stamps.image - sky
+    light = flux / part
+
+    def compared(at: tuple[slice, ...]) -> tuple[Floats, Floats, Floats, Floats]:
+        expected = model[at] * light[at[0]]
+        return (stamps.image[at] - sky[at[0]], stamps.weights[at], expected,
+                sigma[at[0]]**2 + expected / frame.gain)
+
     # Of most stars no pixel stands out at all.
-    doubtful = ((above - expected > _COSMIC * np.sqrt(noise2)) & (stamps.weights > 0.5)).any(
-        axis=(1, 2))
-    return [bool(doubtful[k]) and _has_cosmic_ray(
-        above[k][within], stamps.weights[k][within], expected[k][within], noise2[k][within])
+    above, weights, expected, noise2 = compared((slice(None), stamps.core, stamps.core))
+    stands_out: Mask = (above - expected > _COSMIC * np.sqrt(noise2)) & (weights > 0.5)
+    return [bool(stands_out[k].any()) and _has_cosmic_ray(*(
+        of[0] for of in compared((slice(k, k + 1), *within))))
         for k, within in enumerate(stamps.within)]
 
 
