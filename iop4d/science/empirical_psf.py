@@ -84,7 +84,7 @@ class EmpiricalPsf:
         if self.n_stars:
             matrix = np.zeros((ORDER + 1, ORDER + 1))  # [order along v, order along u]
             matrix[_PAIRS[:, 1], _PAIRS[:, 0]] = self.coefficients
-            nx, along = grid.u.shape[1], np.moveaxis(grid.hermite, 0, -1)
+            nx, along = grid.u.shape[1], grid.hermite.transpose(1, 2, 0)
             slope, along = along @ _DERIVATIVE, along[..., :-1]
             middle = along[:, nx:] @ matrix
             across = np.swapaxes(along[:, :nx], 1, 2)
@@ -139,12 +139,11 @@ class _Grid:
         """Gauss-Hermite functions of the columns, then of the rows: (ORDER + 2, n, nx + ny)."""
         t = np.concatenate([self.u, self.v], axis=1) / _SCALE
         values = np.empty((ORDER + 2, *t.shape))
-        values[0] = math.pi**-0.25 * np.exp(-0.5 * t * t)
-        values[1] = math.sqrt(2.0) * t * values[0]
+        values[0] = np.exp(-0.5 * t * t)
+        values[1] = t * values[0]
         for n in range(1, ORDER + 1):
-            values[n + 1] = math.sqrt(2.0 / (n + 1)) * t * values[n] \
-                - math.sqrt(n / (n + 1)) * values[n - 1]
-        return values
+            values[n + 1] = t * values[n] - (0.5 * n) * values[n - 1]
+        return values * _NORMS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,12 +230,13 @@ def _fit_all(model: EmpiricalPsf, stamps: Stamps, grid: _Grid, terms: int, sigma
     expected = np.maximum(flux[:, None] * light, 0.0)
     noise2 = sigma**2 + expected * (1.0 / gain + _GRAIN**2 * expected)
     weight = inside / noise2
+    across = basis.transpose(0, 2, 1)
     for last in (False, True):
         scaled = basis * weight[:, None]
-        normal = scaled @ np.swapaxes(basis, 1, 2)
+        normal = scaled @ across
         normal[:, SKY, SKY] += 1.0 / (_SKY * sigma) ** 2
         fit = np.linalg.solve(normal, scaled @ data[..., None])[..., 0]
-        off = data - (fit[:, None] @ basis)[:, 0]
+        off = data - (across @ fit[..., None])[..., 0]
         if not last:
             weight /= 1.0 + off * off / (_CLIP**2 * noise2)
     return fit, basis, off, noise2
@@ -305,3 +305,6 @@ _PAIRS = np.array([(n, m) for n in range(ORDER + 1) for m in range(ORDER + 1 - n
 # d phi_n / dt = sqrt(n/2) phi_(n-1) - sqrt((n+1)/2) phi_(n+1), of orders 0 to ORDER.
 _DERIVATIVE = (np.diag(np.sqrt(np.arange(1, ORDER + 2) / 2.0), 1)
                - np.diag(np.sqrt(np.arange(1, ORDER + 2) / 2.0), -1))[:, :ORDER + 1] / _SCALE
+# What makes the squares of He_n(t) exp(-t^2 / 2), the leading coefficient 1, sum up to 1.
+_NORMS = np.array([math.sqrt(2.0**n / (math.factorial(n) * math.sqrt(math.pi)))
+                   for n in range(ORDER + 2)])[:, None, None]
