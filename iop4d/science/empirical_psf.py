@@ -143,7 +143,7 @@ class _Grid:
         values[1] = t * values[0]
         for n in range(1, ORDER + 1):
             values[n + 1] = t * values[n] - (0.5 * n) * values[n - 1]
-        return values * _NORMS
+        return np.asarray(values * _NORMS)
 
 
 @dataclass(frozen=True, kw_only=True)

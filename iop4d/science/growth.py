@@ -153,8 +153,10 @@ def _skies(frame: Pixels, x: Floats, y: Floats, others: _Others,
     As in ``photometry``: pixels close to neighbours do not count, and where the mean shows faint
     stars, 2.5 median - 1.5 mean stands for it.
     """
-    dx, dy = _ring_of(annulus)
-    columns, rows = (np.rint(at).astype(np.intp)[:, None] + to for at, to in ((x, dx), (y, dy)))
+    dx, dy, distances = _ring_of(annulus)
+    middle_x, middle_y = np.rint(x), np.rint(y)
+    columns, rows = (middle.astype(np.intp)[:, None] + to
+                     for middle, to in ((middle_x, dx), (middle_y, dy)))
     ny, nx = frame.image.shape
     good = (columns >= 0) & (columns < nx) & (rows >= 0) & (rows < ny)
     if not good.all():
@@ -168,9 +170,11 @@ def _skies(frame: Pixels, x: Floats, y: Floats, others: _Others,
     apart = np.sqrt(reach2)
     touching = np.flatnonzero((others.distance > annulus[0] - apart)
                               & (others.distance < annulus[1] + apart))
+    a, b = middle_x[others.star] - others.x, middle_y[others.star] - others.y
+    factors = np.array([2.0 * a, 2.0 * b, a * a + b * b, np.ones(a.size)]).T
     for k in touching.tolist():
         star = others.star[k]
-        r2 = (columns[star] - others.x[k])**2 + (rows[star] - others.y[k])**2
+        r2 = factors[k] @ distances
         good[star] &= r2 > reach2[k]
         if reach2[k] >= (4.0 * frame.psf.fwhm)**2:  # so bright that its far wings count
             values[star] -= others.flux[k] * surface(r2, frame.psf.fwhm, frame.psf.beta)
@@ -212,10 +216,11 @@ def _medians(values: Floats, good: NDArray[np.bool_]) -> Floats:
     return np.where(count > 0, np.where(np.isfinite(middle), middle, 0.0), 0.0)
 
 
-def _ring_of(annulus: tuple[float, float]) -> tuple[Integers, Integers]:
+def _ring_of(annulus: tuple[float, float]) -> tuple[Integers, Integers, Floats]:
     """Offsets of an annulus's pixels, spread evenly over it, some thousand at most, by distance.
 
-    As many as fill all rings alike.
+    As many as fill all rings alike. The last, (4, pixels), gives with (2a, 2b, a^2 + b^2, 1) their
+    squared distances from a place that lies a and b before the middle.
     """
     inner2, outer2 = annulus[0]**2, annulus[1]**2
     stride = max(1, math.isqrt(int(math.pi * (outer2 - inner2) / _SAMPLES)))
@@ -223,13 +228,14 @@ def _ring_of(annulus: tuple[float, float]) -> tuple[Integers, Integers]:
 
 
 @lru_cache(maxsize=32)  # frames of one camera share a few
-def _ring(half: int, stride: int, inner2: int, outer2: int) -> tuple[Integers, Integers]:
-    """Columns and rows of all or some pixels of a square, by their squared distances."""
+def _ring(half: int, stride: int, inner2: int, outer2: int) -> tuple[Integers, Integers, Floats]:
+    """As ``_ring_of``, of some rows and columns of a square, by the squared distances."""
     step = np.arange(-half, half + 1, stride)
     r2 = step[:, None]**2 + step[None, :]**2
     rows, columns = np.nonzero((r2 >= inner2) & (r2 <= outer2))
     inwards = np.argsort(r2[rows, columns], kind="stable")[:rows.size // _RINGS * _RINGS]
-    return step[columns[inwards]], step[rows[inwards]]
+    dx, dy = step[columns[inwards]], step[rows[inwards]]
+    return dx, dy, np.array([dx, dy, np.ones(dx.size), dx * dx + dy * dy])
 
 
 def _wings(psf: Psf, radius: float, annulus: tuple[float, float]) -> float:
@@ -243,19 +249,22 @@ def _wings(psf: Psf, radius: float, annulus: tuple[float, float]) -> float:
 def _mask_flags(frame: Pixels, x: Floats, y: Floats, radii: Floats) -> Integers:
     """SATURATED and NONLINEAR where such a pixel touches a circle."""
     flags, reach = np.zeros((x.size, radii.size), dtype=np.int64), float(radii[-1])
-    masks = [(mask, flag) for mask, flag in (
-        (frame.saturated, Flag.SATURATED), (frame.nonlinear, Flag.NONLINEAR)) if mask is not None]
-    for mask, flag in masks:
-        flags[_nearest_pixels(mask, x, y, reach)[:, None] < radii] |= int(flag)
+    for mask, places, flag in frame.too_bright:
+        nearest = _nearest_pixels(mask, places, x, y, reach)
+        flags[nearest[:, None] < radii] |= int(flag)
     return flags
 
 
-def _nearest_pixels(mask: NDArray[np.bool_], x: Floats, y: Floats, reach: float) -> Floats:
-    """(S,) as ``nearest_pixel`` of each star; of few pixels by all of them at once."""
-    row, column = np.divmod(np.flatnonzero(mask), mask.shape[1])
-    if row.size > _FEW_PIXELS:
+def _nearest_pixels(mask: NDArray[np.bool_], places: NDArray[np.intp], x: Floats, y: Floats,
+                    reach: float) -> Floats:
+    """(S,) as ``nearest_pixel`` of each star; of few pixels by all of them at once.
+
+    ``places``: flat indices of those of the mask.
+    """
+    if places.size > _FEW_PIXELS:
         return np.array([nearest_pixel(mask, *at, reach)
                          for at in zip(x.tolist(), y.tolist(), strict=True)])
+    row, column = np.divmod(places, mask.shape[1])
     dx, dy = (np.maximum(np.abs(pixels - at[:, None]) - 0.5, 0.0)
               for pixels, at in ((column, x), (row, y)))
     star, pixel = np.nonzero((dx < reach) & (dy < reach))

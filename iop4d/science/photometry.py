@@ -130,6 +130,13 @@ class Pixels:
                           area=math.pi * (_SKY_RADIUS * self.psf.fwhm) ** 2)
 
     @cached_property
+    def too_bright(self) -> tuple[tuple[Mask, NDArray[np.intp], Flag], ...]:
+        """Each mask of pixels that are too bright, if any are, their flat indices and their flag."""
+        return tuple((mask, np.flatnonzero(mask), flag) for mask, flag in (
+            (self.saturated, Flag.SATURATED), (self.nonlinear, Flag.NONLINEAR))
+            if mask is not None)
+
+    @cached_property
     def round_stars(self) -> bool:
         """Whether the PSF is the model's closely enough to tell cosmic rays from stars."""
         bright = np.flatnonzero(~self.detections.saturated & ~self.detections.edge)[:50]
