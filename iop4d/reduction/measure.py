@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -130,21 +131,22 @@ def measure_field_stars(pixels: Pixels, stars: Stars, field: Field, aperture: Ap
     x, y = x[chosen], y[chosen]
     ra, dec = field.wcs.to_sky(x, y)
     curves = circles.measure(pixels, x.tolist(), y.tolist(), chosen.tolist())
-    return tuple(FieldStar(
-        ra_deg=float(ra[k]), dec_deg=float(dec[k]),
-        flux=float(own.flux[i, 0]) / facts.exptime_s,
-        flux_err=float(own.err_between_frames[i, 0]) / facts.exptime_s,
-        growth=_clean_points(curves, k, circles, facts.exptime_s))
-        for k, i in enumerate(clean.tolist()))
+    flux, err = (of[clean, 0] / facts.exptime_s for of in (own.flux, own.err_between_frames))
+    growth = _clean_points(curves, circles, facts.exptime_s)
+    return tuple(
+        FieldStar(ra_deg=at_ra, dec_deg=at_dec, flux=one, flux_err=its_err, growth=points)
+        for at_ra, at_dec, one, its_err, points in zip(
+            ra.tolist(), dec.tolist(), flux.tolist(), err.tolist(), growth, strict=True))
 
 
-def _clean_points(curves: Curves, star: int, circles: Circles,
-                  exptime_s: float) -> tuple[tuple[float, float, float], ...]:
-    """A field star's curve of growth, without the circles that hold anything odd."""
-    good = np.isfinite(curves.flux[star]) & (curves.flags[star] == 0)
-    return tuple((circles.radii[k], float(curves.flux[star, k]) / exptime_s,
-                  float(curves.err_between_frames[star, k]) / exptime_s)
-                 for k in np.flatnonzero(good).tolist())
+def _clean_points(curves: Curves, circles: Circles,
+                  exptime_s: float) -> list[tuple[tuple[float, float, float], ...]]:
+    """The field stars' curves of growth, without the circles that hold anything odd."""
+    good = np.isfinite(curves.flux) & (curves.flags == 0)
+    return [tuple(point[:3] for point in zip(circles.radii, *star, strict=True) if point[3])
+            for star in zip((curves.flux / exptime_s).tolist(),
+                            (curves.err_between_frames / exptime_s).tolist(), good.tolist(),
+                            strict=True)]
 
 
 def reference_stars(stars: Stars) -> tuple[tuple[float, float, float], ...]:
@@ -237,21 +239,23 @@ def with_growth(frame: Pixels, placed: Sequence[SourcePlace], measured: Sequence
         return []
     curves = circles.measure(frame, [p.x for p in placed], [p.y for p in placed],
                              [p.own for p in placed])
+    rows = zip(*((of / exptime_s).tolist() for of in (
+        curves.flux, curves.flux_err, curves.photon_err, curves.confusion_err)),
+        curves.flags.tolist(), curves.neighbours.tolist(), strict=True)
     return [replace(one.measurement, beam=beam, growth=_points(
-        curves, k, circles, exptime_s, besides=one.measurement.flags, unseen=one.unseen))
-        for k, one in enumerate(measured)]
+        circles.radii, row, besides=one.measurement.flags, unseen=one.unseen))
+        for one, row in zip(measured, rows, strict=True)]
 
 
-def _points(curves: Curves, star: int, circles: Circles, exptime_s: float, *,
-            besides: int, unseen: float) -> tuple[GrowthPoint, ...]:
+def _points(radii: Sequence[float], row: tuple[list[Any], ...], *, besides: int,
+            unseen: float) -> tuple[GrowthPoint, ...]:
+    """``row``: fluxes, their errors, those of photons and of faint stars, flags, neighbours."""
     return tuple(GrowthPoint(
-        radius_arcsec=circles.radii[k], flux=float(curves.flux[star, k]) / exptime_s,
-        flux_err=max(float(curves.flux_err[star, k]) / exptime_s, unseen),
-        photon_err=max(float(curves.photon_err[star, k]) / exptime_s, unseen),
-        flags=int(curves.flags[star, k]) & ~besides,
-        neighbours=float(curves.neighbours[star, k]),
-        confusion_err=float(curves.confusion_err[star, k]) / exptime_s)
-        for k in np.flatnonzero(np.isfinite(curves.flux[star])).tolist())
+        radius_arcsec=radius, flux=flux, flux_err=max(err, unseen),
+        photon_err=max(photons, unseen), flags=flags & ~besides, neighbours=neighbours,
+        confusion_err=faint)
+        for radius, flux, err, photons, faint, flags, neighbours in zip(radii, *row, strict=True)
+        if math.isfinite(flux))
 
 
 def both_beams(ordinary: Measurement, extraordinary: Measurement, *,

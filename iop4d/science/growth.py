@@ -188,27 +188,30 @@ def _levels(values: Floats, good: NDArray[np.bool_],
     The median is that of each of a few rings: a galaxy's light that falls outwards is no skewness.
     """
     in_rings = (values.shape[0] * _RINGS, values.shape[1] // _RINGS)
-    rings = _medians(values.reshape(in_rings), good.reshape(in_rings))
+    of_rings = good.reshape(in_rings).sum(axis=1)
+    count = of_rings.reshape(-1, _RINGS).sum(axis=1)
+    rings = _medians(values.reshape(in_rings), good.reshape(in_rings), of_rings)
     median = rings.reshape(-1, _RINGS).mean(axis=1)
     off = values - np.repeat(rings, in_rings[1]).reshape(values.shape)
-    spread = MAD_TO_SIGMA * _medians(np.abs(off), good)
+    away = np.abs(off)
+    spread = MAD_TO_SIGMA * _medians(away, good, count)
     spread = np.where(spread > 0, spread, sigma)
-    kept = good & (np.abs(off) <= 3.0 * spread[:, None])
+    kept = good & (away <= 3.0 * spread[:, None])
     mean_off = np.where(kept, off, 0.0).sum(axis=1) / np.maximum(kept.sum(axis=1), 1)
-    number = np.maximum(good.sum(axis=1), 1)
+    number = np.maximum(count, 1)
     # Three sigmas of the mean are four of this difference: noise alone never makes it.
     skewed = mean_off > 3.0 * spread / np.sqrt(number)
     level = median + np.where(skewed, -1.5 * mean_off, mean_off)
-    enough = good.reshape(-1, _RINGS, in_rings[1]).sum(axis=2).min(axis=1) >= _FEWEST // _RINGS
+    enough = of_rings.reshape(-1, _RINGS).min(axis=1) >= _FEWEST // _RINGS
     if not enough.all():
-        level = np.where(enough, level, _medians(values, good))
+        level = np.where(enough, level, _medians(values, good, count))
     return level, np.where(enough, spread, sigma), number.astype(np.float64)
 
 
-def _medians(values: Floats, good: NDArray[np.bool_]) -> Floats:
-    """(S,) of the good values of each row; 0 where there is none."""
-    ordered = np.sort(np.where(good, values, np.inf).astype(np.float32), axis=1)  # as the pixels
-    count = good.sum(axis=1)
+def _medians(values: Floats, good: NDArray[np.bool_], count: NDArray[np.intp]) -> Floats:
+    """(S,) of the good values of each row, ``count`` of them; 0 where there is none."""
+    # As exact as the pixels, and sorted in half the time.
+    ordered = np.sort(np.where(good, values.astype(np.float32), np.float32(np.inf)), axis=1)
     each = np.arange(count.size)
     low, high = np.maximum(count - 1, 0) // 2, count // 2
     high = np.minimum(high, ordered.shape[1] - 1)

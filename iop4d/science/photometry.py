@@ -131,7 +131,7 @@ class Pixels:
 
     @cached_property
     def too_bright(self) -> tuple[tuple[Mask, NDArray[np.intp], Flag], ...]:
-        """Each mask of pixels that are too bright, if any are, their flat indices and their flag."""
+        """Masks of pixels that are too bright, if any are, their flat indices and their flags."""
         return tuple((mask, np.flatnonzero(mask), flag) for mask, flag in (
             (self.saturated, Flag.SATURATED), (self.nonlinear, Flag.NONLINEAR))
             if mask is not None)
