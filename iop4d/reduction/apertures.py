@@ -11,6 +11,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from iop4d.model.flags import Flag
 from iop4d.model.messages import MeasuredFrame
@@ -120,25 +121,33 @@ def measured_inside(m: Measurement, radius: float) -> Measurement:
     """A measurement inside another circle of its curve; NaN and EDGE where it has none such."""
     point = next((p for p in m.growth if _is_close(p.radius_arcsec, radius)), GrowthPoint(
         radius_arcsec=radius, flux=NAN, flux_err=NAN, photon_err=NAN, flags=int(Flag.EDGE)))
-    return with_flux(replace(m, flags=m.flags | point.flags, photon_err=point.photon_err,
-                             confusion_err=point.confusion_err,
-                             neighbours=point.neighbours), point.flux, point.flux_err)
+    return with_flux(m, point.flux, point.flux_err, flags=m.flags | point.flags,
+                     photon_err=point.photon_err, confusion_err=point.confusion_err,
+                     neighbours=point.neighbours)
 
 
-def with_flux(m: Measurement, flux: float, err: float) -> Measurement:
+def with_flux(m: Measurement, flux: float, err: float, **others: Any) -> Measurement:
     """A measurement of another flux, in ADU per second, with what follows from it.
+
+    ``others``: fields that change besides.
+    """
+    return replace(m, **others | flux_fields(flux, err, others.get("flags", m.flags)))
+
+
+def flux_fields(flux: float, err: float, flags: int) -> dict[str, Any]:
+    """The fields of a measurement that follow from its flux in ADU per second; ``flags``: its
+    others.
 
     Below three sigma it is not detected, and has no magnitude; the flux, negative too, stays.
     """
     snr = flux / err if err > 0 else NAN
-    flags = m.flags & ~int(Flag.LOW_SNR | Flag.NOT_DETECTED)
+    flags &= ~int(Flag.LOW_SNR | Flag.NOT_DETECTED)
     flags |= int(Flag.LOW_SNR) if not snr > LOW_SNR else 0
     flags |= int(Flag.NOT_DETECTED) if snr < DETECTED else 0
     detected = flux > 0 and not flags & Flag.NOT_DETECTED
-    return replace(
-        m, flux=flux, flux_err=err, snr=snr, flags=flags,
-        mag_inst=-2.5 * math.log10(flux) if detected else NAN,
-        mag_inst_err=MAG_PER_RELATIVE_FLUX * err / flux if detected else NAN)
+    return {"flux": flux, "flux_err": err, "snr": snr, "flags": flags,
+            "mag_inst": -2.5 * math.log10(flux) if detected else NAN,
+            "mag_inst_err": MAG_PER_RELATIVE_FLUX * err / flux if detected else NAN}
 
 
 def _star_inside(star: FieldStar, radius: float) -> FieldStar | None:

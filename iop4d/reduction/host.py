@@ -65,8 +65,8 @@ def steady_host(frame: MeasuredFrame, target: Source, zero_point: float) -> Meas
         if m.source != target.name:
             return m
         light = change * (m.flux / total if m.beam and total > 0 else 1.0)
-        return with_flux(replace(m, flags=m.flags | flag), m.flux - light,
-                         math.hypot(m.flux_err, _STEADY_ERR * light))
+        return with_flux(m, m.flux - light, math.hypot(m.flux_err, _STEADY_ERR * light),
+                         flags=m.flags | flag)
 
     return replace(frame, measurements=tuple(steady(m) for m in frame.measurements))
 

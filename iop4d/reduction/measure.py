@@ -13,7 +13,7 @@ from iop4d.model.flags import Flag
 from iop4d.model.frame import FrameFacts
 from iop4d.model.result import NAN, FieldStar, GrowthPoint, Measurement
 from iop4d.model.source import Catalogue, Source, SourceKind
-from iop4d.reduction.apertures import annulus_for, radii_for, with_flux
+from iop4d.reduction.apertures import annulus_for, flux_fields, radii_for, with_flux
 from iop4d.reduction.field import Field
 from iop4d.reduction.host import aperture_of, find_table
 from iop4d.reduction.stars import OFF_CENTRE_FWHM, OFF_CENTRE_PX, Stars
@@ -221,15 +221,15 @@ def measure_places(frame: Pixels, places: Sequence[SourcePlace], aperture: Apert
 def _measured(place: SourcePlace, checked: Checked, *, exptime_s: float, sky_level: float,
           scintillation: float) -> MeasuredSource:
     measured, parted = checked.flux, math.isfinite(checked.psf_flux)
-    return MeasuredSource(unseen=checked.unseen / exptime_s, measurement=with_flux(Measurement(
-        source=place.source, x=place.x, y=place.y, flux=NAN, flux_err=NAN, mag_inst=NAN,
-        mag_inst_err=NAN, snr=NAN, sky=sky_level + measured.sky,
-        flags=int(measured.flags | place.flags), photon_err=measured.photon_err / exptime_s,
+    return MeasuredSource(unseen=checked.unseen / exptime_s, measurement=Measurement(
+        source=place.source, x=place.x, y=place.y, sky=sky_level + measured.sky,
+        photon_err=measured.photon_err / exptime_s,
         confusion_err=measured.confusion_err / exptime_s,
         neighbours=measured.neighbours, psf_flux=checked.psf_flux / exptime_s if parted else NAN,
         psf_flux_err=math.hypot(checked.psf_flux_err, scintillation * checked.psf_flux)
-        / exptime_s if parted else NAN),
-        measured.flux / exptime_s, measured.flux_err / exptime_s))
+        / exptime_s if parted else NAN,
+        **flux_fields(measured.flux / exptime_s, measured.flux_err / exptime_s,
+                      int(measured.flags | place.flags))))
 
 
 def with_growth(frame: Pixels, placed: Sequence[SourcePlace], measured: Sequence[MeasuredSource],
@@ -268,11 +268,11 @@ def both_beams(ordinary: Measurement, extraordinary: Measurement, *,
     pairs = [(o, e) for o in ordinary.growth for e in extraordinary.growth
              if o.radius_arcsec == e.radius_arcsec]
     psf_flux, psf_flux_err = _psf_sum(ordinary, extraordinary)
-    return with_flux(replace(
-        extraordinary, beam="", psf_flux=psf_flux, psf_flux_err=psf_flux_err,
-        photon_err=both.photon_err, confusion_err=both.confusion_err, neighbours=both.neighbours,
-        flags=ordinary.flags | extraordinary.flags,
-        growth=tuple(_sum_of(o, e, scintillation) for o, e in pairs)), both.flux, both.flux_err)
+    return with_flux(
+        extraordinary, both.flux, both.flux_err, beam="", psf_flux=psf_flux,
+        psf_flux_err=psf_flux_err, photon_err=both.photon_err, confusion_err=both.confusion_err,
+        neighbours=both.neighbours, flags=ordinary.flags | extraordinary.flags,
+        growth=tuple(_sum_of(o, e, scintillation) for o, e in pairs))
 
 
 def _psf_sum(ordinary: Measurement, extraordinary: Measurement) -> tuple[float, float]:

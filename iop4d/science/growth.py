@@ -141,7 +141,7 @@ class _Others:
             rho = moffat_radius((np.arange(_NODES) + 0.5) / _NODES, psf.fwhm, psf.beta)
             d = np.maximum(self.distance[near], 1e-6)[:, None, None]
             cosine = (rho**2 + d**2 - radii[:, None]**2) / (2.0 * rho * d)
-            part = np.arccos(np.clip(cosine, -1.0, 1.0)).mean(axis=2) / math.pi
+            part = np.arccos(np.minimum(np.maximum(cosine, -1.0), 1.0)).mean(axis=2) / math.pi
             np.add.at(light, self.star[near], self.flux[near, None] * part)
         return light
 

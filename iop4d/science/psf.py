@@ -172,7 +172,7 @@ def _alpha2(fwhm: Floats | np.float64, beta: float) -> Floats:
 def _terms(x: NDArray[np.floating], y: NDArray[np.floating], shape: tuple[int, ...]) -> Floats:
     X = 2.0 * np.asarray(x, dtype=np.float64) / (shape[1] - 1) - 1.0
     Y = 2.0 * np.asarray(y, dtype=np.float64) / (shape[0] - 1) - 1.0
-    return np.stack([X, Y, X * X, X * Y, Y * Y], axis=1)
+    return np.array([X, Y, X * X, X * Y, Y * Y]).T
 
 
 def _fit_slopes(detections: Detections, widths: Widths,
