@@ -7,6 +7,7 @@ FWHM of the stars. The host is taken to be unpolarised, so it dilutes the source
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -25,6 +26,7 @@ ASSUMED_ERR = 0.1
 _BAND = "R"  # of the tables
 _RINGS = 3  # in the outer part of a table, by which its profile goes on
 _RING_ERR = 0.2  # part of the light beyond a table by which it may be wrong
+_ACROSS = np.linspace(0.0, 1.0, 50)  # of an annulus, where a profile is looked at
 _SHARP_ARCSEC = 2.0  # seeing that does not change the rings, and that all tables hold
 
 
@@ -95,12 +97,16 @@ def look_up(table: Table, radius_arcsec: float, fwhm_arcsec: float) -> HostFlux:
                         extrapolated=False)
     column, along, left = _place(table.radius, radius_arcsec)
     row, up, out = _place(table.fwhm, fwhm_arcsec) if table.fwhm.size else (0, 0.0, False)
-    weights = np.outer([1.0 - up, up], [1.0 - along, along])
-    rows = [row, min(row + 1, table.flux.shape[0] - 1)]
-    columns = [column, min(column + 1, table.radius.size - 1)]
-    flux = float((weights * table.flux[np.ix_(rows, columns)]).sum())
+    rows = row, min(row + 1, table.flux.shape[0] - 1)
+    beside = min(column + 1, table.radius.size - 1)
+
+    def between(of: Floats) -> float:
+        one, other = ((1.0 - along) * float(of[k, column]) + along * float(of[k, beside])
+                      for k in rows)
+        return (1.0 - up) * one + up * other
+
     # Errors of neighbouring points come from one model of the galaxy: they do not average out.
-    err = float((weights * table.err[np.ix_(rows, columns)]).sum())
+    flux, err = between(table.flux), between(table.err)
     return HostFlux(object=table.object, flux_mjy=flux, extrapolated=left or out,
                     flux_err_mjy=err if math.isfinite(err) else ASSUMED_ERR * flux)
 
@@ -118,11 +124,11 @@ def ring_surface(table: Table, annulus: tuple[float, float], *,
     if table.outwards is None:
         return 0.0, 0.0
     slope, level = table.outwards
-    r = np.linspace(*annulus, 50)
+    r = annulus[0] + (annulus[1] - annulus[0]) * _ACROSS
     steepness = 0.25 * slope * r**-0.75  # of ln I
     laplacian = steepness**2 + 0.25 * steepness / r
     each = np.exp(level + slope * r**0.25) * (1.0 + np.minimum(0.25 * spread * laplacian, 0.3))
-    mean = float(np.sum(each * r) / np.sum(r))
+    mean = float(each @ r) / float(r.sum())
     return mean, _RING_ERR * mean
 
 
@@ -213,8 +219,8 @@ def _grid(name: str, points: Mapping[tuple[float, float], tuple[float, float]]) 
 def _place(grid: Floats, value: float) -> tuple[int, float, bool]:
     """(point below, way to the next one in [0, 1], whether the value lies outside the grid)."""
     inside = min(max(value, float(grid[0])), float(grid[-1]))
-    below = int(np.clip(np.searchsorted(grid, inside, side="right") - 1, 0, max(grid.size - 2, 0)))
     if grid.size == 1:
         return 0, 0.0, inside != value
-    way = (inside - grid[below]) / (grid[below + 1] - grid[below])
-    return below, float(way), inside != value
+    below = min(bisect_right(grid, inside), grid.size - 1) - 1
+    lower, upper = float(grid[below]), float(grid[below + 1])
+    return below, (inside - lower) / (upper - lower), inside != value
