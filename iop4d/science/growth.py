@@ -155,13 +155,15 @@ def _skies(frame: Pixels, x: Floats, y: Floats, others: _Others,
     """
     dx, dy, distances = _ring_of(annulus)
     middle_x, middle_y = np.rint(x), np.rint(y)
-    columns, rows = (middle.astype(np.intp)[:, None] + to
-                     for middle, to in ((middle_x, dx), (middle_y, dy)))
     ny, nx = frame.image.shape
-    good = (columns >= 0) & (columns < nx) & (rows >= 0) & (rows < ny)
-    if not good.all():
-        columns, rows = np.clip(columns, 0, nx - 1), np.clip(rows, 0, ny - 1)
-    pixels = rows * nx + columns
+    pixels = (middle_y * nx + middle_x).astype(np.intp)[:, None] + (dy * nx + dx)
+    good = np.ones(pixels.shape, dtype=bool)
+    room = np.minimum(np.minimum(middle_x, nx - 1 - middle_x),
+                      np.minimum(middle_y, ny - 1 - middle_y))
+    for star in np.flatnonzero(room < annulus[1]).tolist():
+        column, row = int(middle_x[star]) + dx, int(middle_y[star]) + dy
+        good[star] = (column >= 0) & (column < nx) & (row >= 0) & (row < ny)
+        pixels[star, ~good[star]] = 0
     values = frame.image.take(pixels).astype(np.float64)
     if frame.bad is not None:
         good &= ~frame.bad.take(pixels)
