@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -73,30 +74,35 @@ def measure_sources(pixels: Pixels, catalogue: Catalogue, field: Field, aperture
 
     A source of which one image lies outside has the other one's row alone.
     """
-    def beam(wcs: Wcs, name: str) -> dict[str, Measurement]:
-        here = in_frame(catalogue.sources, wcs, facts.shape)
-        placed = [place_source(pixels, source.name, x, y) for source, x, y in here]
-        many = sum(source.kind is SourceKind.CALIBRATOR for source, _, _ in here) >= ENOUGH
-        closely = [not (many and source.kind is SourceKind.CALIBRATOR) for source, _, _ in here]
-        measured = measure_places(
-            pixels, placed, aperture, exptime_s=facts.exptime_s, sky_level=sky_level,
-            closely=closely, extended=[
-                find_table((source.name, *source.other_names)) is not None
-                for source, _, _ in here])
-        measurements = with_growth(pixels, placed, measured, circles, facts.exptime_s, beam=name)
-        by_profile = [
-            not (close and pixels.empirical_psf.n_stars) and not (
-                m.flags & Flag.BAD_PIXELS and mask_flags(pixels, m.x, m.y, aperture.radius)
-                & Flag.BAD_PIXELS)
-            for m, close in zip(measurements, closely, strict=True)]
-        return {m.source: m for m in without_false_alarms(measurements, by_profile)}
-
+    beams = {"": field.wcs} if field.ordinary is None else {"E": field.wcs, "O": field.ordinary}
+    here = [(beam, source, x, y) for beam, wcs in beams.items()
+            for source, x, y in in_frame(catalogue.sources, wcs, facts.shape)]
+    placed = [place_source(pixels, source.name, x, y) for _, source, x, y in here]
+    calibrators = Counter(beam for beam, source, _, _ in here
+                          if source.kind is SourceKind.CALIBRATOR)
+    closely = [calibrators[beam] < ENOUGH or source.kind is not SourceKind.CALIBRATOR
+               for beam, source, _, _ in here]
+    measured = measure_places(
+        pixels, placed, aperture, exptime_s=facts.exptime_s, sky_level=sky_level, closely=closely,
+        extended=[find_table((source.name, *source.other_names)) is not None
+                  for _, source, _, _ in here])
+    measurements = [replace(m, beam=beam) if beam else m for m, (beam, *_) in zip(
+        with_growth(pixels, placed, measured, circles, facts.exptime_s), here, strict=True)]
+    by_profile = [
+        not (close and pixels.empirical_psf.n_stars) and not (
+            m.flags & Flag.BAD_PIXELS and mask_flags(pixels, m.x, m.y, aperture.radius)
+            & Flag.BAD_PIXELS)
+        for m, close in zip(measurements, closely, strict=True)]
+    found = {beam: without_false_alarms(
+        [m for m in measurements if m.beam == beam],
+        [by for m, by in zip(measurements, by_profile, strict=True) if m.beam == beam])
+        for beam in beams}
     if field.ordinary is None:
-        return tuple(beam(field.wcs, "").values())
-    extraordinary, ordinary = beam(field.wcs, "E"), beam(field.ordinary, "O")
-    both = [both_beams(ordinary[name], extraordinary[name], scintillation=pixels.scintillation)
-            for name in extraordinary if name in ordinary]
-    return (*both, *ordinary.values(), *extraordinary.values())
+        return tuple(found[""])
+    ordinary = {m.source: m for m in found["O"]}
+    both = [both_beams(ordinary[m.source], m, scintillation=pixels.scintillation)
+            for m in found["E"] if m.source in ordinary]
+    return (*both, *found["O"], *found["E"])
 
 
 def as_seen_elsewhere(measurements: tuple[Measurement, ...],
@@ -233,8 +239,8 @@ def _measured(place: SourcePlace, checked: Checked, *, exptime_s: float, sky_lev
 
 
 def with_growth(frame: Pixels, placed: Sequence[SourcePlace], measured: Sequence[MeasuredSource],
-                circles: Circles, exptime_s: float, *, beam: str = "") -> list[Measurement]:
-    """The measurements with their curves of growth, of one beam or the only one."""
+                circles: Circles, exptime_s: float) -> list[Measurement]:
+    """The measurements with their curves of growth."""
     if not placed:
         return []
     curves = circles.measure(frame, [p.x for p in placed], [p.y for p in placed],
@@ -242,7 +248,7 @@ def with_growth(frame: Pixels, placed: Sequence[SourcePlace], measured: Sequence
     rows = zip(*((of / exptime_s).tolist() for of in (
         curves.flux, curves.flux_err, curves.photon_err, curves.confusion_err)),
         curves.flags.tolist(), curves.neighbours.tolist(), strict=True)
-    return [replace(one.measurement, beam=beam, growth=_points(
+    return [replace(one.measurement, growth=_points(
         circles.radii, row, besides=one.measurement.flags, unseen=one.unseen))
         for one, row in zip(measured, rows, strict=True)]
 
