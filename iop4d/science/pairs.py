@@ -6,7 +6,6 @@ extraordinary one, in pixels.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,21 +78,21 @@ def hidden_images(x: Floats, y: Floats, flux: Floats, *, offset: tuple[float, fl
     offset: if within ``reach`` px of that place stands a brighter star, the image is under it. The
     flux is that of the image that is seen. Arrays (n,) of all detections.
     """
-    found = []
-    sides = [np.column_stack([x + side * offset[0], y + side * offset[1]])
-             for side in (1.0, -1.0)]
-    tree = cKDTree(np.column_stack([x, y])) if x.size else None
-    near = [tree.query_ball_point(places, reach) if tree else [] for places in sides]
-    for i in range(x.size):
-        here = [(places[i], some[i]) for places, some in zip(sides, near, strict=True) if some[i]]
-        if any(1.0 / _FLUX_RATIO < flux[j] / flux[i] < _FLUX_RATIO
-               and math.hypot(x[j] - place[0], y[j] - place[1]) < 2.0 * _SPREAD
-               for place, some in here for j in some):
-            continue  # both its images are seen
-        found += [(*place, flux[i]) for place, some in here
-                  if any(flux[j] >= _FLUX_RATIO * flux[i] for j in some)]
-    places = np.array(found, dtype=np.float64).reshape(-1, 3)
-    return places[:, 0], places[:, 1], places[:, 2]
+    if not x.size:
+        return x, y, flux
+    tree = cKDTree(np.column_stack([x, y]))
+    both, under = np.zeros(x.size, dtype=bool), np.zeros((x.size, 2), dtype=bool)
+    for column, side in enumerate((1.0, -1.0)):
+        places = cKDTree(np.column_stack([x + side * offset[0], y + side * offset[1]]))
+        near = places.sparse_distance_matrix(tree, reach, output_type="ndarray")
+        star, other = near["i"], near["j"]
+        ratio = flux[other] / flux[star]
+        both[star[(ratio > 1.0 / _FLUX_RATIO) & (ratio < _FLUX_RATIO)
+                  & (near["v"] < 2.0 * _SPREAD)]] = True
+        under[star[ratio >= _FLUX_RATIO], column] = True
+    star, column_of = np.nonzero(under & ~both[:, None])
+    side_of = 1.0 - 2.0 * column_of
+    return x[star] + side_of * offset[0], y[star] + side_of * offset[1], flux[star]
 
 
 def find_offset(x: Floats, y: Floats, flux: Floats, *, longest: float,
