@@ -1,13 +1,13 @@
-"""The sky background of a frame, by SEP (Barbary 2016, JOSS 1, 58), and the stars above it."""
+"""The sky background of a frame, and the stars above it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-import sep
 from numpy.typing import NDArray
 
+from iop4d.science.background import background
 from iop4d.science.connected import connected
 from iop4d.science.deblend import parted, with_several_maxima
 from iop4d.science.isophotes import isophotes, without_wings
@@ -72,16 +72,15 @@ def subtract_sky(image: FloatImage, bad: Mask | None, *, mesh: int = MESH) -> Sk
     FWHM is half of it 4 % of the light counts as background, of one below a fifth nothing.
     """
     if image.size < LARGE:
-        background = sep.Background(image, mask=bad, bw=mesh, bh=mesh)
-        background.subfrom(image)
+        sky = background(image, bad, rows=mesh, columns=mesh)
+        image -= sky.at_pixels()
     else:
-        background = sep.Background(
-            image[::_ROWS].copy(), mask=None if bad is None else bad[::_ROWS].copy(), bw=mesh,
-            bh=mesh // _ROWS)
-        _subtract_rows(image, background.back())
+        sky = background(image[::_ROWS], None if bad is None else bad[::_ROWS],
+                         rows=mesh // _ROWS, columns=mesh)
+        _subtract_rows(image, sky.at_pixels())
     if bad is not None:
         image[bad] = 0.0
-    return Sky(level=float(background.globalback), sigma=float(background.globalrms))
+    return Sky(level=sky.level, sigma=sky.sigma)
 
 
 def _subtract_rows(image: FloatImage, smooth: FloatImage) -> None:
