@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iop4d.science.detect import Detections
+from iop4d.science.squares import cut_squares
 
 FloatImage = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -17,6 +18,8 @@ Bools = NDArray[np.bool_]
 FWHM_PER_SIGMA = 2.0 * math.sqrt(2.0 * math.log(2.0))  # of a Gaussian, 2.3548
 SHARPEST = 1.3  # px: a point seen through square pixels is wider; cosmic rays are sharper
 CORE = 0.2  # the fit takes pixels above this part of the peak: they hold the half-maximum
+_PEAK2 = 2.5  # px^2: the brightest pixel is one of those so near
+_FEWEST_PIXELS = 5
 MOST_STARS = 150  # brightest stars measured
 _WINDOW = 0.12  # half width, in ln FWHM, of the crowd that the stars of a frame form
 
@@ -68,31 +71,38 @@ def core_fwhm(image: FloatImage, x: Floats, y: Floats, *, half: int) -> Floats:
     """
     if x.size == 0:
         return np.zeros(0)
-    ny, nx = image.shape
-    step = np.arange(-half, half + 1)
-    ix, iy = np.rint(x).astype(int), np.rint(y).astype(int)
-    columns, rows = ix[:, None] + step, iy[:, None] + step
-    inside = ((columns >= 0) & (columns < nx))[:, None, :] & ((rows >= 0) & (rows < ny))[:, :, None]
-    cut = image[np.clip(rows, 0, ny - 1)[:, :, None], np.clip(columns, 0, nx - 1)[:, None, :]]
-    stamp = np.where(inside, cut, 0.0).astype(np.float64).reshape(x.size, -1)
-    dx = np.tile(step, step.size) - (x - ix)[:, None]
-    dy = np.repeat(step, step.size) - (y - iy)[:, None]
-    core = half * half + 0.5 >= dx * dx + dy * dy
-    peak = np.where(dx * dx + dy * dy < 2.5, stamp, -np.inf).max(axis=1)[:, None]
-    weight = np.where(core & (stamp > CORE * peak) & (peak > 0),
-                      stamp / np.where(peak > 0, peak, 1.0), 0.0)
-    log = np.log(np.where(weight > 0, weight, 1.0))
-    basis = np.stack([np.ones_like(dx), dx, dy, dx * dx + dy * dy], axis=2)
-    weighted = basis * (weight**2)[:, :, None]
-    across = np.swapaxes(weighted, 1, 2)
-    normal = across @ basis
-    right = across @ log[:, :, None]
-    enough = (weight > 0).sum(axis=1) >= 5
-    normal[~enough] = np.eye(4)
-    normal += 1e-9 * np.eye(4)
-    slope = np.linalg.solve(normal, right)[:, 3, 0]
-    good = enough & (slope < -1e-6)
+    squares = cut_squares(image, x, y, half=half)
+    light, (ny, nx) = squares.pixels, squares.pixels.shape[1:]
+    dy2 = (np.arange(ny) - (y - squares.bottom)[:, None]) ** 2
+    dx2 = (np.arange(nx) - (x - squares.left)[:, None]) ** 2
+    r2 = dy2[:, :, None] + dx2[:, None, :]
+    peak = np.where(r2 < _PEAK2, light, -np.inf).max(axis=(1, 2))[:, None, None]
+    peak = np.where(peak > 0.0, peak, np.inf)
+    core = (r2 <= half * half + 0.5) & (light > CORE * peak)
+    core[core.sum(axis=(1, 2)) < _FEWEST_PIXELS] = False
+    weight = np.where(core, light / peak, 0.0)
+    slope = _slope(weight * weight, np.log(np.where(core, weight, 1.0)))
+    good = slope < -1e-6
     return np.where(good, 2.0 * np.sqrt(math.log(2.0) / np.where(good, -slope, 1.0)), np.nan)
+
+
+def _slope(weight: Floats, log: Floats) -> Floats:
+    """(n,) the factor of r^2 in the fit of a + b dx + c dy + d r^2 to ``log`` (n, ny, nx).
+
+    It is the same about any origin: here it is the middle of each square, so that all sums are
+    products of ``weight`` with the same powers of rows and columns.
+    """
+    rows, columns = (np.vander(np.arange(size) - size // 2, 5, increasing=True).T.astype(float)
+                     for size in weight.shape[1:])
+    m = (rows @ weight @ columns.T).transpose(1, 2, 0)  # m[j, i]: sum of weight y^j x^i
+    right = (rows[:3] @ (weight * log) @ columns[:3].T).transpose(1, 2, 0)
+    normal = np.array([[m[0, 0], m[0, 1], m[1, 0], m[0, 2] + m[2, 0]],
+                       [m[0, 1], m[0, 2], m[1, 1], m[0, 3] + m[2, 1]],
+                       [m[1, 0], m[1, 1], m[2, 0], m[1, 2] + m[3, 0]],
+                       [m[0, 2] + m[2, 0], m[0, 3] + m[2, 1], m[1, 2] + m[3, 0],
+                        m[0, 4] + 2.0 * m[2, 2] + m[4, 0]]]).transpose(2, 0, 1)
+    vector = np.array([right[0, 0], right[0, 1], right[1, 0], right[0, 2] + right[2, 0]])
+    return np.asarray(np.linalg.solve(normal + 1e-9 * np.eye(4), vector.T[:, :, None])[:, 3, 0])
 
 
 def moffat_alpha2(beta: float) -> float:
