@@ -22,6 +22,7 @@ import peewee as pw
 from iop4d.model.errors import ConfigError, Iop4dError
 from iop4d.store.kind import StoreUnavailableError
 from iop4d.store.migrate import migrate
+from iop4d.store.postgresql_claim import POOLED, Claim
 from iop4d.store.postgresql_tables import FIELD_TYPES, definitions
 from iop4d.store.schema import SCHEMA_VERSION, TABLES
 from iop4d.store.table import Table
@@ -38,12 +39,7 @@ except ImportError:  # pragma: no cover - it is an extra
 
 log = logging.getLogger(__name__)
 
-#: Advisory locks: the first number is ours, the second is a hash of the schema.
-_WRITERS = 0x10B4D
-_DAEMON = 0x10B4E
-_NODE = 0x10B4F
-_LEADER = 0x10B50
-_CLAIM_LOOKS, _CLAIM_PAUSE = 6, 0.5  # times, and seconds between them
+_WRITERS = 0x10B4D  # an advisory lock of ours, with a hash of the schema
 _OLDEST = 14  # version of the server
 #: Of a connection whose url does not say otherwise: a server that is cut off without a word (power,
 #: network) is noticed within half a minute.
@@ -57,13 +53,17 @@ _PREPARED = "the database is being prepared"
 #: The server's codes of errors, in words.
 _STATES = {"42P01": _PREPARED, "3F000": _PREPARED,
            "53100": "the disk is full: the database server cannot write",
-           "25006": "the database cannot be written by this account"}
+           "25006": "the database cannot be written by this account",
+           "42P05": POOLED, "26000": POOLED}  # another connection's prepared statement, or none
 _NO_RIGHT, _LOCKED = "42501", "55P03"
+#: PgBouncer has one code for all that it says of a connection, most of which passes.
+_OF_POOLER, _FOR_GOOD = "08P01", "pooling mode"
 #: What a server answers that lets no one in, such as a wrong password: it names an account, a
 #: database, a host. What passes by itself (it is starting up, has too many connections) does not,
 #: in whatever language the server speaks, but for one. (The driver has no code of an error for a
 #: connection that was not made.)
-_REFUSED = re.compile(r'\bFATAL:.*["«»„]|invalid (?:integer|port)')
+_REFUSED = re.compile(
+    r'\bFATAL:.*["«»„]|FATAL: +unsupported startup parameter|invalid (?:integer|port)')
 _PASSING = re.compile(r"too many connections")
 _LOOK_SECONDS = 0.05  # between looks at a transaction that is being ended
 
@@ -90,10 +90,9 @@ class Postgresql:
         check_driver()
         self._url = url
         self.node = node
-        self._claim: Any = None
-        self._leads = False
         self._reads_only = read_only
         self.db: pw.Database = _Server(url, password, read_only=read_only, busy_s=busy_s)
+        self._claim = Claim(self.db, url, node)
 
     def sql(self, text: str) -> str:
         """With the driver's marks for values."""
@@ -218,77 +217,22 @@ class Postgresql:
         return int(row[0]) if row else 0
 
     def claim(self) -> None:
-        """Be the one daemon that works on this schema, or on its node's part of it, for as long as
-        a connection lasts that nothing else uses. One that has just died is waited for."""
-        if self._has_claim():
-            return
-        refused = ""
-        with pw.__exception_wrapper__:
-            self._claim = self.db._connect()
-            for _ in range(_CLAIM_LOOKS):
-                if not (refused := self._refused()):
-                    return
-                time.sleep(_CLAIM_PAUSE)
-        self.unclaim()
-        raise Iop4dError(refused)
-
-    def _refused(self) -> str:
-        """Why the locks of a daemon cannot be had; empty: they are held now.
-
-        A daemon that is alone has the schema's; those of nodes share that, and each has one more.
-        """
-        if not self._try_lock(_DAEMON, shared=bool(self.node)):
-            if self.node:
-                return (f"a daemon without [site] node works on this database, {self._url}: stop "
-                        "it, or give it a node too")
-            return (f"another daemon works on this database, {self._url}: stop it, give this site "
-                    "a database or schema of its own, or give each a [site] node")
-        if self.node and not self._try_lock(_NODE, of=self.node):
-            return (f"another daemon of the node '{self.node}' works on this database, "
-                    f"{self._url}: each needs a [site] node of its own")
-        return ""
-
-    def _try_lock(self, number: int, *, of: str = "", shared: bool = False) -> bool:
-        """Take a lock of the schema, if it is free, for as long as the claim lasts."""
-        taken = self._claim.execute(
-            f"SELECT pg_try_advisory_lock{'_shared' * shared}"
-            "(%s, hashtext(current_schema() || %s))", (number, f" {of}" if of else "")).fetchone()
-        return bool(taken[0])
+        """Be the one daemon that works on this schema, or on its node's part of it."""
+        self._claim.take()
 
     def lead(self) -> bool:
         """Be the one of the nodes' daemons that does what is done once, if no other one is."""
-        if not self.node:
-            return True
-        self.claim()
-        if not self._leads:
-            with pw.__exception_wrapper__:
-                self._leads = self._try_lock(_LEADER)
-        return self._leads
-
-    def _has_claim(self) -> bool:
-        """Whether the connection that claims still lasts: a server that was restarted ended it."""
-        if self._claim is None:
-            return False
-        try:
-            self._claim.execute("SELECT 1")
-        except psycopg.Error:
-            self.unclaim()
-            return False
-        return True
+        return self._claim.lead()
 
     def unclaim(self) -> None:
         """Let another daemon work on it."""
-        self._leads = False
-        if self._claim is not None:
-            self._claim.close()
-            self._claim = None
+        self._claim.release()
 
     def unavailable(self, error: pw.PeeweeException) -> StoreUnavailableError:
         """What an error of the server means, in words."""
-        own = next((one for one in (error.__context__, error.__cause__, *error.args)
-                    if isinstance(one, psycopg.Error)), None)
+        own = _of_driver(error)
         state, text = (own and own.sqlstate) or "", " ".join(str(error).split())
-        if state == _NO_RIGHT:
+        if state == _NO_RIGHT or (state == _OF_POOLER and _FOR_GOOD in text):
             return StoreUnavailableError(f"the database server refuses: {text}")
         if state == _LOCKED:
             return StoreUnavailableError("the database is locked by another program", locked=True)
@@ -390,6 +334,14 @@ class Postgresql:
             f"WHERE n.nspname = current_schema() AND CASE WHEN c.relkind = %s THEN NOT {has} "
             "ELSE FALSE END ORDER BY c.relname", (kind, right)).fetchall()
         return [str(name) for (name,) in found]
+
+
+def _of_driver(error: BaseException | None) -> Any:
+    """The driver's own error, which peewee may have wrapped more than once; or None."""
+    while error is not None and not isinstance(error, psycopg.Error):
+        error = next((one for one in error.args if isinstance(one, psycopg.Error)),
+                     error.__cause__ or error.__context__)
+    return error
 
 
 def _name(table: type[Table]) -> str:

@@ -237,7 +237,7 @@ def test_a_claim_whose_connection_was_dropped_is_made_again_or_ends_the_daemon(
     first, second = (Lasting(lambda: Database(place)) for _ in range(2))
     for taken in (False, True):
         first.claim()
-        pid = first.database.kind._claim.info.backend_pid  # type: ignore[attr-defined]
+        pid = first.database.kind._claim._connection.info.backend_pid  # type: ignore[attr-defined]
         admin(f"SELECT pg_terminate_backend({pid})")
         if taken:
             second.claim()

@@ -7,7 +7,7 @@ packages="vsftpd proftpd-core proftpd-mod-crypto pure-ftpd pure-ftpd-common open
     openssh-sftp-server libwrap0 libhiredis0.14 libmemcached11 libmemcachedutil2 libhashkit2
     libpcre2-posix3 postfix libdb5.3 libicu72 libnsl2 libsasl2-2 nginx caddy
     postgresql-15 postgresql-client-15 libpq5 libldap-2.5-0 libxml2
-    prometheus"
+    pgbouncer libc-ares2 libevent-2.1-7 prometheus"
 command -v apt-get > /dev/null || { echo "the real servers come from Debian's packages: no apt-get" >&2; exit 1; }
 mkdir -p "$folder/packages"
 cd "$folder/packages"
@@ -20,6 +20,7 @@ apt-get -q download $packages > log 2>&1 || { apt-get -q update > log 2>&1 && ap
 for package in *.deb; do dpkg -x "$package" ..; done
 rm -f ./*.deb
 for server in vsftpd proftpd pure-ftpd sshd nginx; do test -x "../usr/sbin/$server"; done
+test -x ../usr/sbin/pgbouncer
 test -x ../usr/bin/caddy
 test -x ../usr/bin/prometheus
 test -x ../usr/lib/postfix/sbin/master
