@@ -95,10 +95,11 @@ class AlertEngine:
         return sorted((source, label) for source, label in pairs
                       if label and self._subjects.is_watched(compiled, source))
 
-    def on_results(self, tx: Transaction, result_ids: Sequence[int]) -> None:
-        """Judge the rules that watch these results, in the transaction that wrote them."""
+    def on_results(self, tx: Transaction, result_ids: Sequence[int]) -> bool:
+        """Judge the rules that watch these results, in the transaction that wrote them; whether
+        there are any, so that there may be a message."""
         if not self._of_points or not result_ids:
-            return
+            return False
         self._subjects.read(tx)
         due: dict[tuple[int, str, str], float] = {}
         for (source, band), since in points.earliest(tx, result_ids).items():
@@ -111,6 +112,7 @@ class AlertEngine:
         for (number, source, label), since in due.items():
             self._judge(tx, self._of_points[number], source, label, since, reader,
                         frozenset(result_ids))
+        return bool(due)
 
     def on_flags(self, tx: Transaction, result_ids: Sequence[int]) -> None:
         """Judge what follows from flags that were set or removed."""

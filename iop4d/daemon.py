@@ -440,5 +440,5 @@ class _ToAlerts:
         if not self._leads():
             unjudged.put(tx, ids)
             return
-        self._engine.on_results(tx, ids)
-        self._loop.call_soon_threadsafe(self._wake.set)
+        if self._engine.on_results(tx, ids):
+            self._loop.call_soon_threadsafe(self._wake.set)

@@ -186,8 +186,8 @@ class Consequences:
 
         Those that are doubtful already stay so: a wrong exposure time holds the whole night.
         """
-        for other in frames.that_last_until(tx, frame):
-            self._reduce_again(tx, other.id)
+        for other_id in frames.that_last_until(tx, frame):
+            self._reduce_again(tx, other_id)
 
     # Series, and the catalogue.
 

@@ -55,7 +55,7 @@ _PASSING_LONGEST = 300.0  # seconds
 class ResultsListener(Protocol):
     """Who is told of new and changed results, in the transaction that writes them."""
 
-    def on_results(self, tx: Transaction, ids: list[int]) -> None:
+    def on_results(self, tx: Transaction, ids: list[int], /) -> object:
         """Take note of results; an exception undoes what was written with them."""
 
 
@@ -82,7 +82,7 @@ class Outcomes:
 
     def finish(self, tx: Transaction, claim: Claim, outcome: Outcome) -> None:
         """Write what came of a job and end it."""
-        now = self._clock()
+        now, frame = self._clock(), None
         if claim.kind in OF_A_FRAME:
             frame = frames.by_id(tx, claim.key)
             if frames.is_replaced(frame) or frames.is_ignored(frame):
@@ -91,7 +91,7 @@ class Outcomes:
                 return
         match outcome:
             case Done():
-                self._done(tx, claim, outcome)
+                self._done(tx, claim, outcome, frame)
             case Rejected(reason=reason):
                 self._end(tx, claim, FrameState.REJECTED, reason)
             case Failed(stage=stage, reason=reason) if stage == CHANGED:
@@ -112,12 +112,14 @@ class Outcomes:
             case TimedOut(seconds=seconds):
                 self._crashed(tx, claim, f"timed out after {seconds:g} s")
 
-    def _done(self, tx: Transaction, claim: Claim, outcome: Done) -> None:
+    def _done(self, tx: Transaction, claim: Claim, outcome: Done, frame: Frame | None) -> None:
         match outcome.value:
             case Classified() as classified:
-                self._classified(tx, claim, classified)
+                assert frame is not None
+                self._classified(tx, claim, frame, classified)
             case Reduced() as reduced:
-                self._reduced(tx, claim, reduced, outcome.core_s)
+                assert frame is not None
+                self._reduced(tx, claim, frame, reduced, outcome.core_s)
             case MasterBuilt() as built:
                 self._master_built(tx, claim, built)
             case SeriesCalibrated() as calibrated:
@@ -128,8 +130,8 @@ class Outcomes:
 
     # A file was read and found sound.
 
-    def _classified(self, tx: Transaction, claim: Claim, classified: Classified) -> None:
-        frame = frames.by_id(tx, claim.key)
+    def _classified(self, tx: Transaction, claim: Claim, frame: Frame,
+                    classified: Classified) -> None:
         facts, now = classified.facts, self._clock()
         columns = {"sha256": classified.sha256, "trace": "",
                    "exposure": classified.exposure or None, **frames.facts_columns(facts)}
@@ -187,10 +189,11 @@ class Outcomes:
 
     # A frame was measured.
 
-    def _reduced(self, tx: Transaction, claim: Claim, reduced: Reduced, core_s: float) -> None:
+    def _reduced(self, tx: Transaction, claim: Claim, frame: Frame, reduced: Reduced,
+                 core_s: float) -> None:
         request = claim.request
         assert isinstance(request, ReduceRequest)
-        now, frame = self._clock(), frames.by_id(tx, claim.key)
+        now = self._clock()
         frame.provisional = any(
             master.provisional or warmer_by(request.facts.detector.celsius, master.celsius)
             for master in request.masters)
@@ -232,15 +235,14 @@ class Outcomes:
     def _calibrated(self, tx: Transaction, claim: Claim, calibrated: SeriesCalibrated) -> None:
         """All results of a series, from all its frames."""
         now = self._clock()
-        ids, done = [], []
-        for frame_id, value in calibrated.results:
-            frame = frames.by_id(tx, frame_id)
-            if frame.state == FrameState.DONE:
-                ids += results.save_results(tx, results.of_frame(frame), (value,), now=now)
-                done.append(frame)
+        found = frames.by_ids(tx, [frame_id for frame_id, _ in calibrated.results])
+        done = [(found[frame_id], value) for frame_id, value in calibrated.results
+                if found[frame_id].state == FrameState.DONE]
+        ids = results.save_each(
+            tx, [(results.of_frame(frame), value) for frame, value in done], now=now)
         stacked = set(calibrated.stacked)
         ids += self._stacked(tx, claim.key, calibrated.stack,
-                             [frame for frame in done if frame.id in stacked])
+                             [frame for frame, _ in done if frame.id in stacked])
         groups.calibrated(tx, claim.key, len(calibrated.results), now)
         self.announce(tx, ids)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 NAN = float("nan")
 #: Mode of a result that is a night's frames of a faint source put together.
@@ -42,9 +43,10 @@ class Measurement:
     psf_flux_err: float = NAN
 
 
-@dataclass(frozen=True, kw_only=True)
-class GrowthPoint:
+class GrowthPoint(NamedTuple):
     """A point of a curve of growth: the flux inside one radius, as in :class:`Measurement`.
+
+    A tuple, as there are dozens for each frame of a series, and each time that one is calibrated.
 
     ``radius_arcsec`` is one of the same few for all frames, so that frames of other seeing can be
     compared in one aperture. Like every flux, it is that of a star as wide as the frame's typical

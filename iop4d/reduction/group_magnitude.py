@@ -94,8 +94,8 @@ def _without_modulation(frame: MeasuredFrame, target: str, raw: Stokes,
             m, flux=m.flux / factor, flux_err=m.flux_err / factor,
             confusion_err=m.confusion_err / factor,
             mag_inst=m.mag_inst + 2.5 * math.log10(factor),
-            growth=tuple(replace(point, flux=point.flux / factor,
-                                 flux_err=point.flux_err / factor) for point in m.growth))
+            growth=tuple(point._replace(flux=point.flux / factor,
+                                        flux_err=point.flux_err / factor) for point in m.growth))
 
     return replace(frame, measurements=tuple(even(m) for m in frame.measurements))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from operator import itemgetter
 from typing import Any, TypeVar
 
 from iop4d.store.kind import Kind
@@ -51,7 +52,7 @@ class Connection:
     def raw(self, table: type[Row], sql: str, *values: Any) -> list[Row]:
         """The rows of a statement whose text is made once, for what is asked at every frame."""
         cursor = self._db.execute_sql(self._kind.sql(sql), values)
-        return read_rows(table, tuple(column[0] for column in cursor.description), cursor)
+        return read_rows(table, tuple(map(itemgetter(0), cursor.description)), cursor)
 
     def found(self, statement: Statement, **given: Any) -> list[Any]:
         """The rows that a statement finds with the values that are given; ``node`` is this one."""
@@ -101,7 +102,8 @@ class Transaction(Connection):
 
     def create(self, table: type[Row], **columns: Any) -> Row:
         """A new row, with its defaults and its key."""
-        row = table(**columns)
+        row = table()
+        row.__data__ |= columns
         text = insert_row(table, tuple(row.__data__))  # type: ignore[arg-type]
         values = db_values(table, row.__data__)
         meta: Any = table._meta
@@ -125,16 +127,12 @@ class Transaction(Connection):
         """Many new rows of the same columns; what they do not name has its default."""
         if not rows:
             return
-        fields: Any = table._meta.sorted_fields
-        missing = [field for field in fields
-                   if field.default is not None and field.name not in rows[0]]
-        names = (*rows[0], *(field.name for field in missing))
-        values = []
-        for row in rows:
-            whole = row | {field.name: field.default() if callable(field.default)
-                           else field.default for field in missing}
-            values.append(db_values(table, {name: whole[name] for name in names}))
-        text = insert_row(table, names)  # type: ignore[arg-type]
+        missing = {field.name: field.default for field in table._meta.sorted_fields
+                   if field.default is not None and field.name not in rows[0]}
+        values = [db_values(table, {name: row[name] for name in rows[0]} | {
+            name: default() if callable(default) else default
+            for name, default in missing.items()}) for row in rows]
+        text = insert_row(table, (*rows[0], *missing))  # type: ignore[arg-type]
         self._kind.run_each(text, values)
         self._note_keys(table, set(rows[0]))
 
@@ -166,6 +164,13 @@ class Transaction(Connection):
         """
         text = update_by_key(table, tuple(columns))  # type: ignore[arg-type]
         self._db.execute_sql(self._kind.sql(text), [*db_values(table, columns), key])
+
+    def set_and_ask(self, table: type[Table], key: Any, asked: str, **columns: Any) -> Any:
+        """The same, and the value of a column of this row, as the database keeps it; None if there
+        is no such row."""
+        text = update_by_key(table, tuple(columns), asked)  # type: ignore[arg-type]
+        found = self.rows(text, *db_values(table, columns), key)
+        return found[0][0] if found else None
 
     def run(self, statement: Statement, **given: Any) -> int:
         """Do what a statement does, with the values that are given; the number of its rows."""

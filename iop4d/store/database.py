@@ -7,7 +7,7 @@ What a query needs stands here: :class:`Connection`, :class:`Transaction` and th
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from iop4d.store.sqlite import (
 
 __all__ = ["GROUP_READS", "PRIVATE", "Connection", "Database", "StoreUnavailableError",
            "Transaction", "finite", "is_empty", "is_there", "make_private", "number",
-           "sqlite_version"]
+           "plain", "sqlite_version"]
 
 
 class Database:
@@ -128,6 +128,12 @@ def is_there(place: Place | Path) -> bool:
 def finite(value: float | None) -> float | None:
     """NaN and infinities as None, which SQLite and JSON both know."""
     return value if value is not None and math.isfinite(value) else None
+
+
+def plain(one: object, names: Iterable[str]) -> dict[str, Any]:
+    """Attributes by their names; NaN and infinities as None."""
+    return {name: None if isinstance(value := getattr(one, name), float)
+            and not math.isfinite(value) else value for name in names}
 
 
 def number(value: float | None) -> float:

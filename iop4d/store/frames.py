@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from peewee import Case
+
 from iop4d.model.errors import UNKNOWN_INSTRUMENT
 from iop4d.model.flags import Flag
 from iop4d.model.frame import ROUNDED_S, AstrometryFrom, Detector, FrameFacts, FrameKind
@@ -16,13 +18,13 @@ from iop4d.model.result import Measurement
 from iop4d.model.states import REPLACED_FRAMES, FrameState, JobState
 from iop4d.model.units import SECONDS_A_DAY
 from iop4d.store import schema
-from iop4d.store.database import Connection, Transaction, finite
+from iop4d.store.database import Connection, Transaction, finite, plain
 from iop4d.store.events import emit
 from iop4d.store.jobs import JobKind
 from iop4d.store.nodes import of_node
 from iop4d.store.schema import Frame, Job
 from iop4d.store.statement import Statement, same
-from iop4d.store.table import as_number, in_json
+from iop4d.store.table import in_json, values_of
 
 #: How the reason of a frame begins that a person wants left out.
 IGNORED = "ignored by hand"
@@ -43,6 +45,15 @@ def id_of_name(db: Connection, name: str) -> int | None:
     """The newest frame whose file has a name."""
     row = db.select(Frame, Frame.id).where(Frame.name == name).order_by(Frame.id.desc()).first()
     return None if row is None else int(row.id)
+
+
+def by_ids(db: Connection, ids: Iterable[int]) -> dict[int, Frame]:
+    """The frames of some ids that there are, by their ids."""
+    return {row.id: row for row in db.found(_OF_IDS, ids=json.dumps(list(ids)))}
+
+
+_OF_IDS = Statement(lambda given: Frame.select().where(
+    Frame.id.in_(values_of(given("ids"), "BIGINT"))))
 
 
 def find(db: Connection, id_: int) -> Frame | None:
@@ -70,9 +81,9 @@ def count(db: Connection, states: Iterable[FrameState]) -> int:
 def set_state(tx: Transaction, frame_id: int, state: FrameState, now: float, *, reason: str = "",
               **columns: Any) -> None:
     """Write a frame's state, and other columns with it."""
-    tx.set_by_key(Frame, frame_id, state=state, reason=reason, changed_at=now, **columns)
-    night = tx.rows('SELECT "night" FROM "frame" WHERE "id" = ?', frame_id)
-    emit(tx, "frame", now, id=frame_id, state=state.value, night=night[0][0] if night else None)
+    night = tx.set_and_ask(Frame, frame_id, "night", state=state, reason=reason, changed_at=now,
+                           **columns)
+    emit(tx, "frame", now, id=frame_id, state=state.value, night=night)
 
 
 def requeue(tx: Transaction, frame_id: int, now: float, **columns: Any) -> None:
@@ -141,16 +152,18 @@ def begun_within(db: Connection, frame: Frame) -> Frame | None:
     return next(iter(db.found(_BEGUN_WITHIN, **frame.__data__, end=end)), None)
 
 
-def that_last_until(db: Connection, frame: Frame) -> list[Frame]:
-    """Frames of the same camera and band, measured or being measured, within which one began.
+def that_last_until(db: Connection, frame: Frame) -> list[int]:
+    """The ids of frames of the same camera and band, measured or being measured, within which one
+    began.
 
     Of the nearest before it: each of those that follow an exposure looks at it in turn. Without
     those of a doubtful time, and those that wait to be measured, which are compared with others
     when that begins.
     """
-    return [row for row in db.found(_LAST, **frame.__data__)
-            if frame.jd_start < row.jd_start + _least_s(row.exptime_s) / SECONDS_A_DAY
-            and not (row.said or 0) & Flag.TIME_DOUBTFUL]
+    lasting = [id_ for id_, _, jd_start, exptime_s in db.tuples(_LAST, **frame.__data__)
+               if frame.jd_start < jd_start + _least_s(exptime_s) / SECONDS_A_DAY]
+    return [id_ for id_ in lasting
+            if not by_id(db, id_).info.get("frame_flags", 0) & Flag.TIME_DOUBTFUL]
 
 
 def _least_s(exptime_s: float) -> float:
@@ -158,9 +171,9 @@ def _least_s(exptime_s: float) -> float:
     return exptime_s - max(ROUNDED_S, 0.05 * exptime_s)
 
 
-def _like(given: Callable[[str], Any], *more: Any) -> Any:
+def _like(given: Callable[[str], Any]) -> Any:
     """Other science frames of the same night, camera, part of it, and band as a frame's."""
-    return Frame.select(Frame.id, Frame.name, Frame.jd_start, Frame.exptime_s, *more).where(
+    return Frame.select(Frame.id, Frame.name, Frame.jd_start, Frame.exptime_s).where(
         (Frame.node == given("node"))
         & (Frame.instrument == given("instrument")) & (Frame.kind == FrameKind.SCIENCE.value)
         & (Frame.night == given("night")) & (Frame.telescope == given("telescope"))
@@ -177,11 +190,10 @@ _BEGUN_WITHIN = Statement(lambda given: _like(given).where(
 def _last(given: Callable[[str], Any]) -> Any:
     its_job = Job.select(Job.state).where(
         (Job.kind == JobKind.REDUCE.value) & (Job.key == Frame.id))
-    return _like(given, as_number(
-        in_json(Frame.info, "frame_flags"), "BIGINT").alias("said")).where(
-        (Frame.jd_start <= given("jd_start"))
-        & ((its_job == JobState.RUNNING)
-           | (Frame.state == FrameState.DONE) & (its_job == JobState.DONE))
+    is_measured = Case(its_job, ((JobState.RUNNING, True),
+                                 (JobState.DONE, Frame.state == FrameState.DONE)), False)
+    return _like(given).where(
+        (Frame.jd_start <= given("jd_start")) & is_measured
     ).order_by(Frame.jd_start.desc()).limit(_NEAREST)
 
 
@@ -190,16 +202,13 @@ _LAST = Statement(_last)
 
 def reduced_info(reduced: Reduced, core_s: float) -> dict[str, Any]:
     """What the reduction found, for the frame's ``info`` column."""
-    plain = {name: getattr(reduced, name) for name in (
+    return plain(reduced, (
         "n_detected", "n_matched", "wcs_rms_px", "fwhm_px", "fwhm_arcsec", "sky", "sky_sigma",
-        "aperture_px", "psf_beta", "airmass", "bjd_tdb", "frame_flags", "astrometry_from")}
-    info: dict[str, Any] = {
-        name: finite(value) if isinstance(value, float) else value
-        for name, value in plain.items()}
-    return info | {"wcs": dict(reduced.wcs), "wcs_ordinary": dict(reduced.wcs_ordinary),
-                   "annulus_px": list(reduced.annulus_px), "warnings": list(reduced.warnings),
-                   "core_s": core_s, "solution": _plain_solution(reduced.solution),
-                   "stages": {name: round(s, 5) for name, s in reduced.stages.items()}}
+        "aperture_px", "psf_beta", "airmass", "bjd_tdb", "frame_flags", "astrometry_from")) | {
+        "wcs": dict(reduced.wcs), "wcs_ordinary": dict(reduced.wcs_ordinary),
+        "annulus_px": list(reduced.annulus_px), "warnings": list(reduced.warnings),
+        "core_s": core_s, "solution": _plain_solution(reduced.solution),
+        "stages": {name: round(s, 5) for name, s in reduced.stages.items()}}
 
 
 def _plain_solution(found: Solution) -> dict[str, Any]:
@@ -212,15 +221,9 @@ def save_measurements(tx: Transaction, frame_id: int,
                       measurements: tuple[Measurement, ...]) -> None:
     """Replace a frame's measurements."""
     tx.run(_WITHOUT_MEASUREMENTS, frame=frame_id)
-    rows = []
-    for measurement in measurements:
-        values = ((name, getattr(measurement, name)) for name in _MEASURED)
-        rows.append({"frame": frame_id} | {
-            name: finite(value) if isinstance(value, float) else value
-            for name, value in values} | {"growth": [
-                [point.radius_arcsec, point.flux, point.flux_err, point.photon_err, point.flags,
-                 point.neighbours, point.confusion_err] for point in measurement.growth]})
-    tx.insert_many(schema.Measurement, rows)
+    tx.insert_many(schema.Measurement, [
+        {"frame": frame_id, **plain(one, _MEASURED), "growth": list(map(list, one.growth))}
+        for one in measurements])
 
 
 _WITHOUT_MEASUREMENTS = Statement(lambda given: schema.Measurement.delete().where(

@@ -5,7 +5,9 @@ A series is all frames of a source, band and camera in one night.
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+import json
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from peewee import fn
@@ -24,8 +26,8 @@ from iop4d.store.results import STANDS
 from iop4d.store.results import withdraw as withdraw_result
 from iop4d.store.schema import Frame, FrameStars, Group, Job, Result, ResultFrame, Series
 from iop4d.store.schema import Measurement as Row
-
-_POINT = [field.name for field in fields(GrowthPoint)]
+from iop4d.store.statement import Statement
+from iop4d.store.table import values_of
 
 
 def _measured() -> Any:
@@ -229,41 +231,58 @@ def measured_frames(db: Connection, series: Series) -> tuple[MeasuredFrame, ...]
     """The frames of a series in order of time, with what is measured of source and calibrators."""
     names = [series.source,
              *(s.name for s in catalogue.load(db).calibrators_of(series.source))]
+    return _with(db, db.found(_OF_SERIES, **series.__data__), _MEASURED_OF, names=json.dumps(names))
+
+
+def _of_series(given: Callable[[str], Any]) -> Any:
     # Asked of each frame of the night: all measurements of a source are those of many years.
     with_source = fn.EXISTS(Row.select(Row.id).where(
-        (Row.frame == Frame.id) & (Row.source == series.source)))
-    frames = list(db.select(Frame).where(
-        (Frame.node == series.node)
-        & (Frame.telescope == series.telescope) & (Frame.instrument == series.instrument)
-        & (Frame.night == series.night) & (Frame.band == series.band)
+        (Row.frame == Frame.id) & (Row.source == given("source"))))
+    return Frame.select().where(
+        (Frame.node == given("node"))
+        & (Frame.telescope == given("telescope")) & (Frame.instrument == given("instrument"))
+        & (Frame.night == given("night")) & (Frame.band == given("band"))
         & (Frame.kind == FrameKind.SCIENCE.value) & (Frame.state == FrameState.DONE.value)
         & (Frame.mode == "photometry")
-        & with_source).order_by(Frame.jd_start, Frame.name, Frame.id))
-    return with_measurements(db, frames, Row.source.in_(names) & (Row.beam == ""))
+        & with_source).order_by(Frame.jd_start, Frame.name, Frame.id)
 
 
-def with_measurements(db: Connection, frames: list[Frame],
-                      which: Any = None) -> tuple[MeasuredFrame, ...]:
-    """Frames with their measurements, all or those that a condition selects."""
+_OF_SERIES = Statement(_of_series)
+
+
+def with_measurements(db: Connection, frames: list[Frame]) -> tuple[MeasuredFrame, ...]:
+    """Frames with all their measurements."""
+    return _with(db, frames, _MEASURED)
+
+
+def _with(db: Connection, frames: list[Frame], which: Statement,
+          **given: str) -> tuple[MeasuredFrame, ...]:
     measured: dict[int, list[Measurement]] = {frame.id: [] for frame in frames}
-    columns = (Row.source, Row.beam, Row.x, Row.y, Row.flux, Row.flux_err, Row.mag_inst,
-               Row.mag_inst_err, Row.snr, Row.sky, Row.photon_err, Row.confusion_err,
-               Row.neighbours, Row.psf_flux, Row.psf_flux_err, Row.growth, Row.flags)
-    rows = db.select(Row, Row.frame_id, *columns).where(Row.frame.in_(_ids(frames))).order_by(
-        Row.frame_id, Row.source, Row.beam)
-    if which is not None:
-        rows = rows.where(which)
-    for frame_id, source, beam, x, y, *values, growth, flags in rows.tuples():
+    rows = db.tuples(which, frames=json.dumps(list(measured)), **given)
+    for frame_id, source, beam, x, y, *values, growth, flags in rows:
         flux, flux_err, mag, mag_err, snr, sky, photons, faint, *more = map(number, values)
         others, psf, psf_err = more
         measured[frame_id].append(Measurement(
             source=source, x=x, y=y, flux=flux, flux_err=flux_err, mag_inst=mag,
             mag_inst_err=mag_err, snr=snr, sky=sky, flags=flags, beam=beam, photon_err=photons,
             confusion_err=faint, neighbours=others, psf_flux=psf, psf_flux_err=psf_err,
-            growth=tuple(
-                # Those of older releases lack the last fields.
-                GrowthPoint(**dict(zip(_POINT, point, strict=False))) for point in growth)))
+            # Those of older releases lack the last fields.
+            growth=tuple(GrowthPoint(*point) for point in Row.growth.python_value(growth))))
     return tuple(_measured_frame(frame, tuple(measured[frame.id])) for frame in frames)
+
+
+def _measurements(given: Callable[[str], Any]) -> Any:
+    return Row.select(
+        Row.frame, Row.source, Row.beam, Row.x, Row.y, Row.flux, Row.flux_err, Row.mag_inst,
+        Row.mag_inst_err, Row.snr, Row.sky, Row.photon_err, Row.confusion_err,
+        Row.neighbours, Row.psf_flux, Row.psf_flux_err, Row.growth, Row.flags).where(
+        Row.frame.in_(values_of(given("frames"), "BIGINT"))).order_by(
+        Row.frame, Row.source, Row.beam)
+
+
+_MEASURED = Statement(_measurements)
+_MEASURED_OF = Statement(lambda given: _measurements(given).where(
+    Row.source.in_(values_of(given("names"), "TEXT")) & (Row.beam == "")))
 
 
 def _measured_frame(frame: Frame, measurements: tuple[Measurement, ...]) -> MeasuredFrame:

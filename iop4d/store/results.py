@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from iop4d import __version__
 from iop4d.model.flags import NEVER_ALERTS, Flag
-from iop4d.model.result import STACK, ResultValue
+from iop4d.model.result import STACK, CalibratorUse, MethodValue, ResultValue
 from iop4d.model.uncertainty import total
 from iop4d.store import imported
-from iop4d.store.database import Connection, Transaction, finite
+from iop4d.store.database import Connection, Transaction, plain
 from iop4d.store.events import emit, newest
 from iop4d.store.schema import Event, Frame, Meta, Result, ResultFrame, ResultHistory
-from iop4d.store.table import is_filled, select_by
+from iop4d.store.statement import Statement
+from iop4d.store.table import is_filled, values_of
 
 #: The condition that a result still follows from its frames.
 STANDS = Result.withdrawn == False  # noqa: E712 - SQL
@@ -23,6 +24,8 @@ _JUDGED = "flags judged"  # the last event up to which the alerts took flags int
 _UNJUDGED = 1000  # events without a flag that are looked at again rather than written down
 _VARIABLES = 10_000  # of one statement; SQLite takes 32,766
 _NEWS = 0.1  # errors by which a magnitude must change to be news
+_USE = tuple(field.name for field in fields(CalibratorUse))
+_METHOD = tuple(field.name for field in fields(MethodValue))
 #: Values, their errors and what they share, a change of which may be news.
 _NEWS_OF = (
     ("mag", "mag_err", "mag_err_common"), ("q", "q_err", "q0_err"), ("u", "u_err", "u0_err"),
@@ -69,13 +72,21 @@ def save_results(tx: Transaction, origin: Origin, values: tuple[ResultValue, ...
     A result keeps its id and its human flags; what it was goes to its history. One that no
     longer follows from the frame (its source left the catalogue) stays as it is.
     """
+    return save_each(tx, [(origin, value) for value in values], now=now)
+
+
+def save_each(tx: Transaction, found: Sequence[tuple[Origin, ResultValue]], *,
+              now: float) -> list[int]:
+    """The same of results of several origins, no two of one identity."""
     changed = []
-    names = [name for _, name in origin.frames]
-    for value in values:
+    keys = [f"{origin.key}/{value.source}/{value.mode}" for origin, value in found]
+    rows = {row.key: row for row in tx.found(_OF_KEYS, keys=json.dumps(keys))}
+    links = _links_of(tx, [row.id for row in rows.values()])
+    for key, (origin, value) in zip(keys, found, strict=True):
+        names = [name for _, name in origin.frames]
         columns = columns_of(value) | {"provisional": origin.provisional, "frames": names,
                                      "group_id": origin.group_id, "withdrawn": False}
-        key = f"{origin.key}/{value.source}/{value.mode}"
-        row = tx.by(Result, "key", key)
+        row = rows.get(key)
         if row is None:
             row = tx.create(
                 Result, key=key, telescope=origin.telescope, instrument=origin.instrument,
@@ -94,19 +105,26 @@ def save_results(tx: Transaction, origin: Origin, values: tuple[ResultValue, ...
                           software=__version__)
         else:
             continue
-        _link(tx, row.id, origin)
+        _link(tx, row.id, origin, links.get(row.id, set()))
         changed.append(row.id)
     return changed
 
 
+_OF_KEYS = Statement(lambda given: Result.select().where(
+    Result.key.in_(values_of(given("keys"), "TEXT"))))
+
+
 def withdraw(tx: Transaction, key: str, *, now: float) -> list[int]:
     """A result that no longer follows counts no more; its row stays. Its id, if there is one."""
-    row = tx.by(Result, "key", key)
-    if row is None or row.withdrawn:
-        return []
-    tx.update(Result, withdrawn=True, flags=Result.flags.bin_or(int(Flag.WITHDRAWN)),
-              changed_at=now).where(Result.id == row.id).execute()
-    return [row.id]
+    ids = [id_ for (id_,) in tx.tuples(_STANDS_AS, key=key)]
+    if ids:
+        tx.update(Result, withdrawn=True, flags=Result.flags.bin_or(int(Flag.WITHDRAWN)),
+                  changed_at=now).where(Result.id.in_(ids)).execute()
+    return ids
+
+
+_STANDS_AS = Statement(lambda given: Result.select(Result.id).where(
+    (Result.key == given("key")) & STANDS))
 
 
 def withdraw_of_frame(tx: Transaction, frame: Frame, *, now: float) -> list[int]:
@@ -130,7 +148,7 @@ def withdraw_replaced(tx: Transaction, origin: Origin, values: Sequence[ResultVa
     for value in values:
         row = tx.by(Result, "key", f"{beginning}{value.source}/{value.mode}")
         if row is not None:
-            _link(tx, row.id, origin)
+            _link(tx, row.id, origin, _links_of(tx, [row.id]).get(row.id, set()))
     mine = ResultFrame.select(ResultFrame.result).where(
         ResultFrame.frame.in_([id_ for id_, _ in origin.frames]))
     others = ResultFrame.select(ResultFrame.result).where(ResultFrame.frame.in_(list(replaced)))
@@ -140,11 +158,22 @@ def withdraw_replaced(tx: Transaction, origin: Origin, values: Sequence[ResultVa
     return [id_ for key in keys for id_ in withdraw(tx, key, now=now)]
 
 
-def _link(tx: Transaction, result_id: int, origin: Origin) -> None:
-    """Write which frames a result rests on, as far as that changed."""
+def _links_of(db: Connection, ids: Sequence[int]) -> dict[int, set[int]]:
+    """The ids of the frames that each of some results rests on."""
+    found: dict[int, set[int]] = {}
+    for result_id, frame_id in db.tuples(_LINKS, ids=json.dumps(ids)) if ids else ():
+        found.setdefault(result_id, set()).add(frame_id)
+    return found
+
+
+_LINKS = Statement(lambda given: ResultFrame.select().where(
+    ResultFrame.result.in_(values_of(given("ids"), "BIGINT"))))
+
+
+def _link(tx: Transaction, result_id: int, origin: Origin, before: set[int]) -> None:
+    """Write which frames a result rests on, as far as that differs from those ``before``."""
     mine = ResultFrame.result == result_id
     ids = {id_ for id_, _ in origin.frames}
-    before = {id_ for _, id_ in tx.rows(select_by(ResultFrame, "result"), result_id)}
     if origin.group_id is not None or len(ids) > 1:
         for part in _parts(sorted(before - ids)):
             tx.delete(ResultFrame).where(mine & ResultFrame.frame.in_(part)).execute()
@@ -185,17 +214,9 @@ def _moved(before: float | None, after: float | None, err: float | None) -> bool
 
 def columns_of(value: ResultValue) -> dict[str, Any]:
     """The columns of a result's row that hold what was computed; NaN is null."""
-    columns = {name: getattr(value, name) for name in ("source", "mode", *VALUES)}
-    columns = {name: finite(v) if isinstance(v, float) else v for name, v in columns.items()}
-    columns["calibrators"] = [
-        {"source": use.source, "zero_point": finite(use.zero_point),
-         "zero_point_err": finite(use.zero_point_err), "weight": finite(use.weight),
-         "residual": finite(use.residual), "why_not": use.why_not}
-        for use in value.calibrators]
-    columns["methods"] = [
-        {name: finite(part) if isinstance(part, float) else part
-         for name, part in asdict(method).items()} for method in value.methods]
-    return columns
+    return plain(value, ("source", "mode", *VALUES)) | {
+        "calibrators": [plain(use, _USE) for use in value.calibrators],
+        "methods": [plain(method, _METHOD) for method in value.methods]}
 
 
 _NIGHTS_NAMED = 30  # at most, in an event

@@ -6,7 +6,8 @@ import json
 import math
 import re
 from collections import namedtuple
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -38,11 +39,11 @@ class JSONField(pw.TextField):
 def as_json(value: Any) -> str:
     """Plain values as JSON text. What JSON or a server does not know is put in other words: NaN and
     infinities are null, NUL and halves of letters the mark of a letter that is none."""
-    try:
-        text = json.dumps(value, separators=(",", ":"), allow_nan=False)
-    except ValueError:
-        return readable_json(json.dumps(value))
-    return readable_json(text) if "\\u" in text else text
+    with suppress(TypeError):  # of what the standard library alone writes, such as large integers
+        text = orjson.dumps(value)
+        if text.isascii() and b"\\u" not in text:
+            return text.decode()
+    return readable_json(json.dumps(value, separators=(",", ":")))
 
 
 def readable_json(text: str) -> str:
@@ -82,6 +83,13 @@ def in_json(column: Any, path: str) -> Any:
     """What a JSON column holds at a path such as ``links.alerts``."""
     # The path is text of the statement: a value of it would differ where a row is grouped by it.
     return pw.fn.json_extract(column, pw.SQL(f"'$.{path}'"))
+
+
+def values_of(array: Any, kind: str) -> Any:
+    """The values of a JSON array, ``BIGINT`` or ``TEXT``, for ``column.in_``: one value of a
+    statement, however many they are."""
+    begin = f'(SELECT CAST("value" AS {kind}) FROM json_each('  # noqa: S608 - a kind of ours
+    return pw.NodeList((pw.SQL(begin), array, pw.SQL("))")), glue="")
 
 
 def as_number(found: Any, kind: str = "DOUBLE PRECISION") -> Any:
@@ -132,11 +140,15 @@ def select_by(table: type[pw.Model], column: str) -> str:
 
 
 @cache
-def update_by_key(table: type[pw.Model], columns: tuple[str, ...]) -> str:
-    """The statement that sets columns, in this order, of the row of a primary key."""
+def update_by_key(table: type[pw.Model], columns: tuple[str, ...], asked: str = "") -> str:
+    """The statement that sets columns, in this order, of the row of a primary key.
+
+    ``asked``: a column whose value it gives.
+    """
     meta = table._meta
     setting = ", ".join(f"{_quoted(meta.combined[name])} = ?" for name in columns)
-    return f'UPDATE "{meta.table_name}" SET {setting} WHERE {_quoted(meta.primary_key)} = ?'  # noqa: S608 - names of ours
+    gives = f" RETURNING {_quoted(meta.combined[asked])}" if asked else ""
+    return f'UPDATE "{meta.table_name}" SET {setting} WHERE {_quoted(meta.primary_key)} = ?{gives}'  # noqa: S608 - names of ours
 
 
 @cache
@@ -192,37 +204,58 @@ def read_rows(table: type[pw.Model], names: tuple[str, ...],
 
     The same as the rows of ``table.raw``, without a look at the table for each statement.
     """
-    columns = _columns(table, names)  # type: ignore[arg-type]
+    fields, converted, others = _columns(table, names)  # type: ignore[arg-type]
     rows = []
     for values in found:
         row = table(__no_default__=True)
-        data = row.__data__
-        for (name, convert, is_ours), value in zip(columns, values, strict=True):
-            if is_ours:
-                data[name] = value if convert is None else convert(value)
-            else:
-                setattr(row, name, value)
+        data = row.__data__ = dict(zip(fields, values, strict=True))
+        for name, convert in converted:
+            data[name] = convert(data[name])
+        for name in others:
+            setattr(row, name, data.pop(name))
         rows.append(row)
     return rows
 
 
 @cache
-def _columns(table: type[pw.Model],
-             names: tuple[str, ...]) -> list[tuple[str, Callable[[Any], Any] | None, bool]]:
-    """Of each column: its field, what converts its values if that is needed, whether it is one."""
-    columns: list[tuple[str, Callable[[Any], Any] | None, bool]] = []
-    for name in names:
-        field = table._meta.combined.get(name)
-        converts = isinstance(field, JSONField | pw.BooleanField)
-        columns.append((field.name if field is not None else name,
-                        field.python_value if converts else None, field is not None))
-    return columns
+def _columns(table: type[pw.Model], names: tuple[str, ...],
+             ) -> tuple[list[str], list[tuple[str, Callable[[Any], Any]]], list[str]]:
+    """The name of each column's field, what converts the values of some, which are the table's
+    not."""
+    fields = [table._meta.combined.get(name) for name in names]
+    return ([name if field is None else field.name
+             for name, field in zip(names, fields, strict=True)],
+            [(field.name, field.python_value) for field in fields
+             if isinstance(field, JSONField | pw.BooleanField)],
+            [name for name, field in zip(names, fields, strict=True) if field is None])
 
 
-def db_values(table: type[pw.Model], columns: dict[str, Any]) -> list[Any]:
+def db_values(table: type[pw.Model], columns: Mapping[str, Any]) -> list[Any]:
     """Values of columns as the database takes them."""
-    fields = table._meta.combined
-    return [fields[name].db_value(value) for name, value in columns.items()]
+    return [value if value is None or type(value) is kept else convert(value)
+            for (kept, convert), value in zip(
+                _converters(table, tuple(columns)), columns.values(), strict=True)]  # type: ignore[arg-type]
+
+
+@cache
+def _converters(table: type[pw.Model], names: tuple[str, ...],
+                ) -> list[tuple[type, Callable[[Any], Any]]]:
+    """Of each column: the type whose values the database takes as they are, what converts others.
+    """
+    fields = [table._meta.combined[name] for name in names]
+    return [(_kept_type(field), field.db_value) for field in fields]
+
+
+def _kept_type(field: pw.Field) -> type:
+    if isinstance(field, pw.ForeignKeyField):
+        return _kept_type(field.rel_field)
+    return next((kept for kind, kept in _KEPT.items() if isinstance(field, kind)), type(None))
+
+
+#: The first that a field is decides.
+_KEPT: dict[type[pw.Field], type] = {
+    JSONField: type(None), pw.TextField: str, pw.FloatField: float, pw.IntegerField: int,
+    pw.BooleanField: bool}
 
 
 def _quoted(field: pw.Field) -> str:

@@ -135,7 +135,7 @@ def test_a_source_whose_circle_leaves_the_frame_has_no_flux_there() -> None:
 def test_flags_of_a_circle_join_those_of_the_measurement() -> None:
     frame = measured(2.2, (2.5,), flags=int(Flag.OFF_CENTRE))
     m = frame.measurements[0]
-    m = replace(m, growth=(replace(m.growth[0], flags=int(Flag.BLENDED)),))
+    m = replace(m, growth=(m.growth[0]._replace(flags=int(Flag.BLENDED)),))
     found = in_one_aperture((replace(frame, measurements=(m,)),), 2.5)[0].measurements[0]
     assert found.flags == Flag.OFF_CENTRE | Flag.BLENDED
 

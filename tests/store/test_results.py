@@ -8,7 +8,7 @@ import pytest
 
 from iop4d.model.errors import Iop4dError
 from iop4d.model.result import ResultValue
-from iop4d.store import sources, tonight
+from iop4d.store import frames, sources, tonight
 from iop4d.store.database import Database, Transaction
 from iop4d.store.events import emit
 from iop4d.store.flagging import clear_flag, set_flag
@@ -16,6 +16,8 @@ from iop4d.store.groups import withdraw
 from iop4d.store.results import (
     Origin,
     Selection,
+    frame_ids,
+    save_each,
     save_results,
     select,
     take_changed_flags,
@@ -43,6 +45,26 @@ def test_results_that_were_withdrawn_are_not_listed(database: Database) -> None:
         assert list(select(tx, Selection())) == []
         assert save(tx) == [id_]  # it counts again
         assert [row.id for row in select(tx, Selection())] == [id_]
+
+
+def test_results_of_several_origins_are_written_together(database: Database) -> None:
+    origins = [replace(GROUP, key=f"T/2022-09-08/f{k}", group_id=None, frames=((k, f"f{k}"),))
+               for k in (1, 2, 3)]
+    with database.write() as tx:
+        for k in (1, 2, 3):
+            frames.create(tx, 0.0, archive="a", path=f"/f{k}", name=f"f{k}", size=1, mtime_ns=1,
+                          completed_at=0.0)
+        first = save_each(tx, [(origin, VALUE) for origin in origins[:2]], now=1.0)
+        changed = save_each(tx, [(origins[0], VALUE), (origins[1], replace(VALUE, mag=15.0)),
+                                 (origins[2], VALUE)], now=2.0)
+        rows = {row.key: row for row in tx.select(Result).order_by(Result.id)}
+        assert [rows[f"T/2022-09-08/f{k}/BL Lac/photometry"].id for k in (1, 2, 3)] == [
+            *first, changed[1]]
+        assert changed[0] == first[1]  # the first is as it was
+        assert [(row.mag, row.changed_at, row.frames) for row in rows.values()] == [
+            (14.0, 1.0, ["f1"]), (15.0, 2.0, ["f2"]), (14.0, 2.0, ["f3"])]
+        assert [row.was["mag"] for row in tx.select(ResultHistory)] == [14.0]
+        assert frame_ids(tx, [*first, changed[1]]) == {first[0]: 1, first[1]: 2, changed[1]: 3}
 
 
 def _of_the_night(tx: Transaction) -> list[tonight.BandLine]:

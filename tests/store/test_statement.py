@@ -60,6 +60,22 @@ def test_a_column_of_no_table_is_an_attribute_of_the_row() -> None:
     assert (row.id, row.said, row.__data__) == (3, 7, {"id": 3})
 
 
+def test_a_row_that_is_set_says_what_it_holds_elsewhere(database: Database) -> None:
+    with database.write() as tx:
+        assert tx.set_and_ask(Frame, 2, "band", state="done", reason="so") == "V"
+        assert tx.set_and_ask(Frame, 3, "band", state="done") is None
+        assert tx.set_and_ask(Frame, 99, "band", state="done") is None
+        assert [(row.state, row.reason) for row in tx.select(Frame).order_by(Frame.id)] == [
+            ("queued", ""), ("done", "so"), ("done", ""), ("queued", "")]
+
+
+def test_rows_are_found_by_any_number_of_values(database: Database) -> None:
+    with database.read() as db:
+        assert sorted(frames.by_ids(db, [4, 2, 99])) == [2, 4]
+        assert frames.by_ids(db, []) == {}
+        assert frames.by_ids(db, range(1, 100_000))[3].name == "a2"
+
+
 def test_a_statement_that_writes_says_how_many_rows_it_wrote(database: Database) -> None:
     raised = Statement(lambda given: Job.update(priority=Job.priority + given("more")).where(
         Job.kind == given("kind")))
