@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 import time
@@ -168,4 +169,6 @@ def _late(late: float) -> list[str]:
 
 def serve(site: Site, load: Callable[[], Site], daemon: MakesDaemons) -> None:
     """Run the service to its end."""
+    gc.collect()
+    gc.freeze()  # the modules stay to the end: no collection of garbage goes through them again
     asyncio.run(Service(site, load, daemon).run())

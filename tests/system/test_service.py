@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import socket
@@ -18,6 +19,7 @@ import pytest
 
 from iop4d.store.database import Database
 from iop4d.store.status import heartbeat
+from iop4d.system import service
 from iop4d.system.service import ServedDaemon, _stuck
 
 SITE = """\
@@ -327,3 +329,21 @@ def test_the_journal_gets_priorities(site: Path, manager: Manager) -> None:
     assert "<6>" in written
     odd = [line for line in written.splitlines() if not line.startswith("<")]
     assert not odd, "\n".join(odd)
+
+
+def test_no_collection_of_garbage_goes_through_the_modules(
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    frozen = []
+
+    class Noted:
+        def __init__(self, *_: object) -> None: ...
+
+        async def run(self) -> None:
+            frozen.append(gc.get_freeze_count())
+
+    monkeypatch.setattr(service, "Service", Noted)
+    try:
+        service.serve(cast(Any, None), cast(Any, None), cast(Any, None))
+    finally:
+        gc.unfreeze()
+    assert frozen[0] > 10_000
