@@ -13,8 +13,8 @@ import numpy as np
 
 _SORTS = 20
 _NUMBERS = 1_000_000
-#: Core-milliseconds on the machine of docs/numbers.md, beside a load of 1 to 2.
-THERE_MS = 150.0
+#: Core-milliseconds on the machine on which the speed in docs/numbers.md was measured.
+THERE_MS = 98.0
 
 
 def fixed_work_ms() -> float:

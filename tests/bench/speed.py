@@ -243,7 +243,7 @@ def report(numbers: Numbers) -> Table:
     late = quantiles(behind, n=20)[-1] if len(behind) > 1 else behind[0]
     rows = [
         ("core-seconds per frame, reduction", f"{sum(numbers.stages.values()):.3f} s", ""),
-        ("core-seconds per frame, all", f"{numbers.core_s:.3f} s", "0.1 s"),
+        ("core-seconds per frame, all", f"{numbers.core_s:.3f} s", "0.07 s"),
         (f"backlog of {numbers.frames} frames", f"{numbers.a_minute:.0f} frames/min", "500"),
         ("latency behind the settle time, median", f"{median(behind):.2f} s", "1 s"),
         ("latency behind the settle time, 95 %", f"{late:.2f} s", "2 s"),
