@@ -28,6 +28,7 @@ _INFINITE = np.float32(np.inf)
 _AT_ONCE = 1024  # cells, so that a large image needs little memory
 _FAR = np.float32(1e6)  # from a cell's median: no sky is beyond, and squares would take its digits
 _BLOCK = 32  # sorted pixels that are summed together
+_PRODUCT = 1 << 17  # multiplications that BLAS does in one thread
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +47,14 @@ class Background:
         """[y, x] the natural cubic spline through the middles of the cells at every pixel."""
         rows, columns = (_spline(pixels, cell) for pixels, cell in
                          zip(self.shape, self.cell, strict=True))
-        smooth = rows @ ((self.cells - self.level).astype(np.float32) @ columns.T)
+        along = (self.cells - self.level).astype(np.float32) @ columns.T
+        # Some rows at a time: of a large product BLAS has other last digits with each number of
+        # threads.
+        some = max(1, _PRODUCT // along.size)
+        whole = np.zeros((-(-rows.shape[0] // some) * some, rows.shape[1]), dtype=np.float32)
+        whole[:rows.shape[0]] = rows
+        smooth = (whole.reshape(-1, some, rows.shape[1]) @ along).reshape(-1, along.shape[1])
+        smooth = smooth[:rows.shape[0]]
         smooth += np.float32(self.level)  # small numbers lose less
         return smooth
 

@@ -62,8 +62,7 @@ channels = ["mail"]
                   telescope="T", size=1, mtime_ns=1, state="failed", reason="clouds",
                   completed_at=0.0, seen_at=0.0, changed_at=0.0)
         tx.create(Master, key="m", kind="bias", instrument="DIPOL", night="2024-03-14", layout="x",
-                  state="ready", n_frames=1, level=float("nan"), created_at=1.0, changed_at=1.0,
-                  telescope="T")
+                  state="ready", n_frames=1, level=float("nan"), changed_at=1.0, telescope="T")
     database.close()
     assert call(root, "catalogue", "import", "builtin:blazars").exit_code == 0
     return root

@@ -18,7 +18,7 @@ from iop4d.model.errors import Iop4dError
 from iop4d.simulator.night import NightPlan
 from iop4d.simulator.service import Observer, Service
 from iop4d.store.postgresql import Postgresql
-from tests.support.postgresql import PostgresServer
+from tests.support.postgresql import PostgresServer, open_to_all
 from tests.support.real_servers import await_answer, environment, free_port, program
 from tests.support.sites import drop, make_site, take_night
 
@@ -63,8 +63,7 @@ def pooled(server: PostgresServer, mode: str, folder: Path) -> Iterator[str]:
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder that another account may enter."""
     folder = tmp_path_factory.mktemp("pooler")
-    for one in (folder.parent, folder.parent.parent):
-        one.chmod(0o755)
+    open_to_all(folder)
     return folder
 
 

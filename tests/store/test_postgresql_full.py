@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.postgresql import programs
+from tests.support.postgresql import open_to_all, programs
 from tests.support.real_servers import is_required
 
 
@@ -21,9 +21,8 @@ from tests.support.real_servers import is_required
 @pytest.mark.skipif(os.getuid() != 0 or shutil.which("unshare") is None,
                     reason="only root mounts a small disk for another account")
 def test_outcomes_wait_for_a_server_whose_disk_is_full(tmp_path: Path) -> None:
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)  # for the server's account
     (tmp_path / "disk").mkdir()
+    open_to_all(tmp_path / "disk")
     inside = 'mount -t tmpfs -o size=250m,mode=755 tmpfs "$1" && shift && exec "$@"'
     ran = subprocess.run(
         ["unshare", "--mount", "sh", "-c", inside, "sh", str(tmp_path / "disk"), sys.executable,

@@ -42,6 +42,13 @@ def programs() -> Path | None:
     return next((folder for folder in found if (folder / "initdb").exists()), None)
 
 
+def open_to_all(folder: Path) -> None:
+    """Let the server's account come to a folder of pytest's."""
+    for one in (folder, *folder.parents):
+        if one.stat().st_uid == os.getuid() and not one.stat().st_mode & 0o001:
+            one.chmod(one.stat().st_mode | 0o055)
+
+
 def _is_open(folder: Path) -> bool:
     """Whether any account may come here."""
     return os.getuid() != 0 or all(one.stat().st_mode & 0o001 for one in (folder, *folder.parents))
