@@ -53,8 +53,8 @@ class Background:
         some = max(1, _PRODUCT // along.size)
         whole = np.zeros((-(-rows.shape[0] // some) * some, rows.shape[1]), dtype=np.float32)
         whole[:rows.shape[0]] = rows
-        smooth = (whole.reshape(-1, some, rows.shape[1]) @ along).reshape(-1, along.shape[1])
-        smooth = smooth[:rows.shape[0]]
+        every = whole.reshape(-1, some, rows.shape[1]) @ along
+        smooth: FloatImage = every.reshape(-1, along.shape[1])[:rows.shape[0]]
         smooth += np.float32(self.level)  # small numbers lose less
         return smooth
 
