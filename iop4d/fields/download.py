@@ -76,10 +76,10 @@ def _no_scale(series: str, scale: int) -> str:
 def fetch(url: str, path: Path, *, progress: Callable[[int, int | None], None]) -> bool:
     """Fetch a file; whether anything had to be fetched. Raises Iop4dError.
 
-    A file that is there is left alone. What comes goes to ``NAME.part`` first, from where a later
-    run goes on if this one is broken off, and is renamed when it is whole, without the further
-    columns of its stars. ``progress`` is told the bytes there are and the bytes there will be, None
-    if the server does not say.
+    A file that is there is left alone. What comes is kept in ``NAME.part`` first, from where a
+    later run resumes if this one is broken off, and is renamed when it is whole, without the
+    further columns of its stars. ``progress`` is called with the bytes there are and the bytes
+    there will be, None if the server does not say.
     """
     if path.exists():
         return False
@@ -98,10 +98,13 @@ def fetch(url: str, path: Path, *, progress: Callable[[int, int | None], None]) 
         resumes = "; the part that was downloaded is kept, and the next run resumes from there"
         raise Iop4dError(f"{url}: {why}{resumes if part.exists() else ''}") from error
     _check(url, part, total)
-    if slim(part, to=path):
-        part.unlink()
-    else:
-        part.replace(path)
+    try:
+        if slim(part, to=path):
+            part.unlink()
+        else:
+            part.replace(path)
+    except OSError as error:
+        raise Iop4dError(f"{path}: {error.strerror or error}") from error
     return True
 
 

@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 _TUKEY = 4.7  # sigmas from which a star counts no more
 _ROUNDS = 20
 _FEWEST_FREE = 2  # degrees of freedom without which nothing can be said
-_ALIKE = 1e-9  # mag, farthest from the mean of colours that are all the same
+_ALIKE = 1e-9  # mag, farthest from their mean of colours that do not differ
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -133,6 +133,20 @@ def test_further_columns_of_stars_are_not_kept(server: tuple[str, type[Server], 
     assert [path.name for path in (tmp_path / "a").iterdir()] == [NAME]
 
 
+def test_a_file_that_cannot_be_written_is_named(
+        server: tuple[str, type[Server], Path], tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    url, _, _ = server
+
+    def full(*_: object, **__: object) -> bool:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("iop4d.fields.download.slim", full)
+    with pytest.raises(Iop4dError, match=f"{NAME}: No space left on device"):
+        fetch(url, tmp_path / NAME, progress=nothing)
+    assert (tmp_path / f"{NAME}.part").exists()
+
+
 def test_what_is_no_fits_file_is_thrown_away(server: tuple[str, type[Server], Path],
                                              tmp_path: Path) -> None:
     url, _, original = server

@@ -18,7 +18,7 @@ from iop4d.model.errors import Iop4dError
 from iop4d.simulator.night import NightPlan
 from iop4d.simulator.service import Observer, Service
 from iop4d.store.postgresql import Postgresql
-from tests.support.postgresql import PostgresServer, open_to_all
+from tests.support.postgresql import PostgresServer, as_account, open_to_all
 from tests.support.real_servers import await_answer, environment, free_port, program
 from tests.support.sites import drop, make_site, take_night
 
@@ -46,10 +46,9 @@ def pooled(server: PostgresServer, mode: str, folder: Path) -> Iterator[str]:
         f"[databases]\n* = host=127.0.0.1 port={server.port}\n[pgbouncer]\n"
         f"listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = trust\n"
         f"auth_file = {folder}/users\npool_mode = {mode}\n")
-    other = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
     with (folder / "log").open("wb") as log:  # it refuses to run as root
         process = subprocess.Popen(
-            [*other * (os.geteuid() == 0), str(where), str(folder / "ini")], stdout=log,
+            [*as_account(), str(where), str(folder / "ini")], stdout=log,
             stderr=log, env=environment(), start_new_session=True)
     try:
         await_answer(process, port, folder / "log")

@@ -42,6 +42,13 @@ def programs() -> Path | None:
     return next((folder for folder in found if (folder / "initdb").exists()), None)
 
 
+def as_account() -> list[str]:
+    """What runs a program that refuses to run as root, for root, as the servers' account."""
+    if os.getuid() != 0:
+        return []
+    return ["setpriv", f"--reuid={_ACCOUNT}", "--regid=nogroup", "--clear-groups"]
+
+
 def open_to_all(folder: Path) -> None:
     """Let the server's account come to a folder of pytest's."""
     for one in (folder, *folder.parents):
@@ -82,7 +89,7 @@ class PostgresServer:
         self._data.mkdir()
         if os.getuid() == 0:
             shutil.chown(self._data, _ACCOUNT)
-        subprocess.run([*self._as(), str(self._programs / "initdb"), "-D", str(self._data), "-U",
+        subprocess.run([*as_account(), str(self._programs / "initdb"), "-D", str(self._data), "-U",
                         "iop4d", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"],
                        check=True, capture_output=True, env=self._environment(), cwd="/")
 
@@ -93,11 +100,6 @@ class PostgresServer:
         for part in (f"usr/lib/postgresql/{version}", f"usr/share/postgresql/{version}"):
             shutil.copytree(top / part, self.folder / "programs" / part, symlinks=True)
         return self.folder / "programs/usr/lib/postgresql" / version / "bin"
-
-    def _as(self) -> list[str]:
-        if os.getuid() != 0:
-            return []
-        return ["setpriv", f"--reuid={_ACCOUNT}", "--regid=nogroup", "--clear-groups"]
 
     def _environment(self) -> dict[str, str]:
         libraries = _TOP / ".real-servers/usr/lib"
@@ -111,7 +113,7 @@ class PostgresServer:
         words = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [*self._as(), str(self._programs / "postgres"), "-D", str(self._data), "-p",
+                [*as_account(), str(self._programs / "postgres"), "-D", str(self._data), "-p",
                  str(self.port), *words], stdout=log, stderr=log, env=self._environment(),
                 cwd="/", start_new_session=True)
         end = time.monotonic() + 60.0
