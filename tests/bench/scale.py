@@ -139,6 +139,7 @@ class Growing:
         """Let the site have so many frames, and measure what others of one more night cost."""
         turn = len(list(self.folder.glob("night-*")))
         Grower(self._writer).grow(frames)
+        os.sync()  # else what is written of it is waited for with the first frames
         self._writer.close()
         with self.at_work() as (service, ready):
             night = date.fromisoformat(PLAN.night) + timedelta(days=1 + turn)
@@ -223,8 +224,8 @@ def report(steps: list[Step], kind: str) -> str:
         f"| {kind}: frames | results | core-s a frame | latency, median | worst | frames/min | "
         "ready after | daemon | database | statements a frame |", "|---" * 10 + "|"]
     lines += [
-        f"| {s.frames:,} | {s.results:,} | {s.core_s:.3f} | {median(s.latencies):.2f} s | "
-        f"{max(s.latencies):.2f} s | {s.a_minute:.0f} | {s.ready:.1f} s | {s.daemon_mb:.0f} MB | "
+        f"| {s.frames:,} | {s.results:,} | {s.core_s:.3f} | {median(s.latencies):.3f} s | "
+        f"{max(s.latencies):.3f} s | {s.a_minute:.0f} | {s.ready:.1f} s | {s.daemon_mb:.0f} MB | "
         f"{s.size_mb:,.0f} MB | {s.a_frame:.0f} |" for s in steps]
     return "\n".join(lines)
 
