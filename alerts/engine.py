@@ -97,9 +97,10 @@ class AlertEngine:
 
     def on_results(self, tx: Transaction, result_ids: Sequence[int]) -> bool:
         """Judge the rules that watch these results, in the transaction that wrote them; whether
-        there are any, so that there may be a message."""
+        there is a message to send now."""
         if not self._of_points or not result_ids:
             return False
+        before = self._notifier.queued
         self._subjects.read(tx)
         due: dict[tuple[int, str, str], float] = {}
         for (source, band), since in points.earliest(tx, result_ids).items():
@@ -112,7 +113,7 @@ class AlertEngine:
         for (number, source, label), since in due.items():
             self._judge(tx, self._of_points[number], source, label, since, reader,
                         frozenset(result_ids))
-        return bool(due)
+        return self._notifier.queued > before
 
     def on_flags(self, tx: Transaction, result_ids: Sequence[int]) -> None:
         """Judge what follows from flags that were set or removed."""

@@ -30,6 +30,7 @@ class Notifier:
         self._site = site
         self._clock = clock
         self._channels = {channel.name: channel for channel in site.channel}
+        self.queued = 0  # messages, since this was made
 
     def notify(self, tx: Transaction, compiled: CompiledRule, alert: Alert, kind: MessageKind, *,
                points: Sequence[RulePoint] = (), over_jd: float | None = None) -> bool:
@@ -80,6 +81,7 @@ class Notifier:
             for recipient in channel.recipients:
                 key = dedup_key(alert.rule, first_name(alert), alert.band, alert.episode, kind,
                                 int(now) if kind in _REPEATED else 0, name, recipient)
+                self.queued += 1
                 outbox.queue(
                     tx, dedup_key=key, alert=alert.id, channel=name, recipient=recipient,
                     message_id=message_id(key, made_of, channel), content=content,

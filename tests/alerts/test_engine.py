@@ -178,6 +178,16 @@ def test_the_same_results_again_change_nothing(start: Start) -> None:
     assert len(rows(night.database, Outbox)) == 1
 
 
+def test_who_sends_messages_is_woken_by_what_makes_one_alone(start: Start) -> None:
+    night = start()
+    woken = []
+    for minutes, mag in enumerate([13.5, 12.5, 12.5, 12.4, 13.6]):
+        with night.database.write() as tx:
+            woken.append(night.engine.on_results(tx, [point(tx, minutes, mag)]))
+    assert woken == [False, False, True, False, False]
+    assert len(rows(night.database, Outbox)) == 1
+
+
 def test_a_point_that_fired_an_alert_and_is_measured_again_twice_fires_one_of_its_own(
         start: Start) -> None:
     night = start()
