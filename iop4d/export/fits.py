@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 #: Rows of one file, whose length stands at its beginning: all of them are held until it is whole.
 MOST_ROWS = 100_000
 _NULL = -(2**63)  # of whole numbers
+_YES, _NO, _UNKNOWN = ord("T"), ord("F"), 0  # of logical values (FITS standard 4.0, 7.3.3.1)
 _FLOATS = (Kind.NUMBER, Kind.DAY, Kind.MOMENT)
 _PIECE = 1 << 16
 
@@ -31,9 +32,14 @@ def as_fits(content: Content, parts: Iterable[list[Row]]) -> Iterator[bytes]:
         for column in content.columns:
             kept[column.name].append(_array(column, [row[column.name] for row in rows]))
         yield b""
-    columns = [_column(column, np.concatenate(kept.pop(column.name) or [_array(column, [])]))
-               for column in content.columns]
-    table = fits.BinTableHDU.from_columns(columns, name=content.name.upper())
+    whole = {column.name: np.concatenate(kept.pop(column.name) or [_array(column, [])])
+             for column in content.columns}
+    table = fits.BinTableHDU.from_columns(
+        [_column(column, whole[column.name]) for column in content.columns],
+        name=content.name.upper())
+    for column in content.columns:
+        if column.kind is Kind.YES_NO:  # astropy writes true and false, and not what is unknown
+            np.recarray.field(table.data, column.name)[whole[column.name] == _UNKNOWN] = _UNKNOWN
     for index, column in enumerate(content.columns, 1):
         room = 65 - max(len(column.name), 18)  # of the card's 80 characters
         table.header[f"TTYPE{index}"] = column.name, _ascii(column.says)[:room]
@@ -61,7 +67,8 @@ def _array(column: Column, values: list[Any]) -> np.ndarray[Any, Any]:
         return np.array([_NULL if value is None else int(value) for value in values],
                         dtype=np.int64)
     if column.kind is Kind.YES_NO:
-        return np.array([bool(value) for value in values], dtype=bool)
+        return np.array([_UNKNOWN if value is None else _YES if value else _NO for value in values],
+                        dtype=np.int8)
     texts = [_ascii(text_of(column, value)).encode() for value in values]
     return np.array(texts, dtype=f"S{max([1, *map(len, texts)])}")
 
@@ -75,7 +82,7 @@ def _column(column: Column, values: np.ndarray[Any, Any]) -> fits.Column:
         return fits.Column(name=column.name, format="K", unit=column.unit or None, null=_NULL,
                            array=values)
     if column.kind is Kind.YES_NO:
-        return fits.Column(name=column.name, format="L", array=values)
+        return fits.Column(name=column.name, format="L", array=values == _YES)
     return fits.Column(name=column.name, format=f"{values.dtype.itemsize}A", array=values)
 
 

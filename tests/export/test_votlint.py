@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from iop4d.export.forms import FORMS
 from iop4d.store.tables import LISTINGS
 from iop4d.store.tables.columns import Column, Kind
 from tests.support import fitsverify
-from tests.support.votlint import complaints, needs_votlint
+from tests.support.votlint import QUICK, complaints, needs_votlint
 
 _VALUES: dict[Kind, Any] = {
     Kind.WHOLE: 3, Kind.NUMBER: -1.5e-9, Kind.DAY: 2461000.5, Kind.MOMENT: 1.5e9,
@@ -60,6 +61,21 @@ def test_fitsverify_has_nothing_to_say(name: str, tmp_path: Path) -> None:
     for rows in ([], rows_of(LISTINGS[name].columns)):
         path = write(tmp_path / "t.fits", name, "fits", rows)
         assert fitsverify.complaints(path) == []
+
+
+@needs_votlint
+@pytest.mark.parametrize("form", ["fits", "votable"])
+def test_what_is_neither_yes_nor_no_is_empty_in_topcat(form: str, tmp_path: Path) -> None:
+    """A file of FITS said no."""
+    path = tmp_path / "t"
+    content = Content(name="frames", about="", columns=tuple(
+        LISTINGS["frames"].by_name[name] for name in ("id", "provisional")))
+    rows = [{"id": id_, "provisional": said} for id_, said in enumerate([True, False, None])]
+    path.write_bytes(b"".join(FORMS[form].write(content, iter([rows]))))
+    said = subprocess.run(
+        ["stilts", *QUICK, "tpipe", f"in={path}", f"ifmt={form}", "ofmt=csv"],
+        capture_output=True, text=True, check=True, timeout=100)
+    assert said.stdout.split() == ["id,provisional", "0,true", "1,false", "2,"]
 
 
 @pytest.mark.parametrize("name", sorted(LISTINGS))
