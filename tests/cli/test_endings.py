@@ -27,6 +27,7 @@ from tests.support.stores import has_database
 Call = Callable[..., tuple[int, str, str]]
 ROOT = Path(iop4d.__file__).resolve().parents[1]
 HUGE = "9" * 23  # more than an id of SQLite can be
+EMPTY = "EMPTY"  # stands for a folder with nothing in it
 
 
 @pytest.fixture
@@ -101,7 +102,7 @@ def folder(tmp_path: Path, made: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (("catalogue", "rename", "BL Lac", "Mrk 421"), 1, "share a name"),
     (("catalogue", "remove", "BL Lca"), 1, "did you mean BL"),
     (("reduce", "/nope"), 2, "does not exist"),
-    (("reduce", "/dev/shm"), 1, "no frames there"),
+    (("reduce", EMPTY), 1, "no frames there"),
     (("instruments", "check", "/etc/passwd"), 1, ""),
     (("instruments", "draft", "/etc/passwd"), 1, "is text, not FITS"),
     (("instruments", "draft", "/etc/ssl"), 1, "is a folder: give some of its frames"),
@@ -132,9 +133,10 @@ def folder(tmp_path: Path, made: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (("--site", "/nope", "status"), 78, "make a site with 'iop4d init"),
     (("results", "--format", "foo"), 2, "'foo' is not one of"),
 ])
-def test_a_mistake_has_a_line(folder: Path, call: Call, words: tuple[str, ...], code: int,
-                              said: str) -> None:
-    ended, _, err = call(*words)
+def test_a_mistake_has_a_line(folder: Path, call: Call, tmp_path: Path, words: tuple[str, ...],
+                              code: int, said: str) -> None:
+    (tmp_path / EMPTY).mkdir()
+    ended, _, err = call(*(tmp_path / EMPTY if word == EMPTY else word for word in words))
     assert (ended, said in err) == (code, True), err
     assert "Traceback" not in err
 
