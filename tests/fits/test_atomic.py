@@ -13,6 +13,7 @@ import pytest
 from iop4d.fits import atomic
 from iop4d.fits.atomic import write_atomic
 
+_DIRECT = getattr(os, "O_DIRECT", 0)
 _ROOM = 1 << 21
 _SIZES = [0, 1, 4095, 4096, _ROOM - 1, _ROOM, _ROOM + 1, _ROOM + 4096, 2 * _ROOM + 14_401]
 
@@ -23,7 +24,7 @@ def _pieces(content: bytes, length: int) -> Iterator[memoryview]:
 
 
 def _is_direct(file: int) -> bool:
-    return bool(fcntl.fcntl(file, fcntl.F_GETFL) & os.O_DIRECT)
+    return bool(fcntl.fcntl(file, fcntl.F_GETFL) & _DIRECT)
 
 
 @pytest.fixture(scope="module")
@@ -55,12 +56,12 @@ def test_the_bytes_are_those_that_were_given(
     assert [one.name for one in path.parent.iterdir()] == ["file.fits"]
 
 
-@pytest.mark.skipif(not hasattr(os, "O_DIRECT"), reason="this system writes nothing directly")
+@pytest.mark.skipif(not _DIRECT, reason="this system writes nothing directly")
 def test_a_large_file_goes_past_the_memory_but_for_its_last_bytes(
         tmp_path: Path, content: bytes, watched: list[tuple[bool, int]]) -> None:
     with (tmp_path / "probe").open("wb") as probe:
         try:
-            fcntl.fcntl(probe, fcntl.F_SETFL, os.O_DIRECT)
+            fcntl.fcntl(probe, fcntl.F_SETFL, _DIRECT)
         except OSError:
             pytest.skip("this file system writes nothing directly")
     write_atomic(tmp_path / "large", [content], durable=True)
@@ -78,7 +79,7 @@ def test_a_file_system_that_cannot_write_directly_is_written_as_usual(
     real: Callable[[object, int, int], int] = fcntl.fcntl
 
     def control(file: object, command: int, flags: int = 0) -> int:
-        if command == fcntl.F_SETFL and flags & os.O_DIRECT:
+        if command == fcntl.F_SETFL and flags & _DIRECT:
             raise OSError(errno.EINVAL, "Invalid argument")
         return real(file, command, flags)
 
