@@ -214,10 +214,10 @@ class Outcomes:
             reduced_path=str(request.reduced_path) if request.reduced_path else None,
             preview_path=str(request.preview_path) if request.preview_path else None)
         frames.save_measurements(tx, frame.id, reduced.measurements)
-        reference_frames.save_stars(tx, frame, reduced)
+        other_lists = reference_frames.save_stars(tx, frame, reduced)
         self.announce(tx, results.save_results(tx, results.of_frame(frame), reduced.results,
                                                 now=now))
-        if reduced.stars:
+        if other_lists:
             self._consequences.reference_solved(tx, frame)
         if reduced.astrometry_from is AstrometryFrom.CATALOGUE and _had_no_reference(claim):
             self._consequences.frame_unsolved(tx, frame)

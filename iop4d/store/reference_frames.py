@@ -22,14 +22,18 @@ _SECOND_CHOICES = [found.value for found in AstrometryFrom if found.is_second_ch
 
 _WITHOUT_STARS = Statement(lambda given: FrameStars.delete().where(
     FrameStars.frame == given("frame")))
+_OWN_LIST = Statement(lambda given: FrameStars.select(FrameStars.frame).where(
+    (FrameStars.frame == given("frame")) & is_filled(FrameStars.stars)))
 
 
-def save_stars(tx: Transaction, frame: Frame, reduced: Reduced) -> None:
-    """Keep the field stars of a frame, where it has any, and its star list, where it has to serve.
+def save_stars(tx: Transaction, frame: Frame, reduced: Reduced) -> bool:
+    """Keep the field stars of a frame, where it has any, and its star list, where it has to serve;
+    whether there are other lists now than before.
 
     One frame's list serves all others of its night, camera and object; but of those that give
     sub-frames their astrometric solution all are kept.
     """
+    had_list = bool(tx.tuples(_OWN_LIST, frame=frame.id))
     tx.run(_WITHOUT_STARS, frame=frame.id)
     stars = reduced.stars
     serves_subframes = frame.beams > 1 and frame.mode == "photometry"
@@ -40,6 +44,7 @@ def save_stars(tx: Transaction, frame: Frame, reduced: Reduced) -> None:
             FrameStars, frame=frame.id, stars=[list(star) for star in stars],
             field=[[star.ra_deg, star.dec_deg, star.flux, star.flux_err,
                     [list(point) for point in star.growth]] for star in reduced.field_stars])
+    return had_list or bool(stars)
 
 
 def _has_star_list(db: Connection, frame: Frame) -> bool:
@@ -47,9 +52,10 @@ def _has_star_list(db: Connection, frame: Frame) -> bool:
     return not frame.object or bool(db.tuples(_STAR_LISTS, **frame.__data__))
 
 
+#: In the order of time, by the index: the list is that of an early frame.
 _STAR_LISTS = Statement(lambda given: FrameStars.select(FrameStars.frame).join(Frame).where(
     (Frame.node == given("node")) & (Frame.telescope == given("telescope"))
-    & (Frame.instrument == given("instrument"))
+    & (Frame.instrument == given("instrument")) & (Frame.kind == FrameKind.SCIENCE.value)
     & (Frame.night == given("night")) & (Frame.object == given("object"))
     & (Frame.binning == given("binning")) & is_filled(FrameStars.stars)).limit(1))
 

@@ -21,9 +21,10 @@ from iop4d.model.messages import (
 )
 from iop4d.model.states import FrameState
 from iop4d.store import groups as group_store
-from iop4d.store.database import Database
+from iop4d.store import jobs, reference_frames
+from iop4d.store.database import Connection, Database
 from iop4d.store.flagging import set_flag
-from iop4d.store.schema import Frame, Group, Result
+from iop4d.store.schema import Frame, FrameStars, Group, Result
 from tests.conftest import FakeClock, work_off
 from tests.ledger.group_bench import ANGLES, FIRST, SECOND, Bench
 from tests.support.rows import first, rows
@@ -291,6 +292,30 @@ def test_a_frame_that_the_index_does_not_solve_is_placed_by_another_of_its_field
     cloudy = bench.frame("whole-3.fits")
     assert cloudy.state == FrameState.DONE
     assert cloudy.reference_id == bench.frame("whole-9.fits").id
+
+
+def test_others_are_looked_at_again_by_a_frame_with_a_star_list_alone(
+        bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each look reads all frames of the object and night, of which a night may have a thousand."""
+    asked: list[str] = []
+    served_by = reference_frames.served_by
+
+    def noted(db: Connection, frame: Frame) -> list[Frame]:
+        asked.append(frame.name)
+        return served_by(db, frame)
+
+    monkeypatch.setattr(reference_frames, "served_by", noted)
+    bench.beams = 1
+    bench.drop("whole-1.fits", "whole-2.fits", "whole-3.fits")
+    bench.work()
+    with bench.database.read() as db:
+        lists = [row.frame_id for row in db.select(FrameStars) if row.stars]
+    assert [bench.frame(name).id for name in asked] == lists
+    assert len(lists) == 1
+    with bench.database.write() as tx:
+        jobs.queue(tx, jobs.JobKind.REDUCE, lists[0], priority=0, now=bench.clock())
+    bench.work()
+    assert asked == 2 * asked[:1]
 
 
 def test_a_frame_that_no_other_one_places_fails_with_the_reason(bench: Bench) -> None:
