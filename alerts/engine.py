@@ -97,7 +97,7 @@ class AlertEngine:
 
     def on_results(self, tx: Transaction, result_ids: Sequence[int]) -> bool:
         """Judge the rules that watch these results, in the transaction that wrote them; whether
-        there is a message to send now."""
+        that queued a message."""
         if not self._of_points or not result_ids:
             return False
         before = self._notifier.queued

@@ -1,8 +1,8 @@
 """Write a file as a whole or not at all.
 
-A large file that must be on the disk goes there directly, past the system's memory (O_DIRECT):
-what nobody reads soon need not be held there, and to find room for it costs more time than all
-else about writing it (docs/numbers.md, Speed).
+A large file that must be on the disk is written directly, past the system's memory (O_DIRECT).
+Few of them are read soon, and to get memory for them takes the system longer than to write them
+(docs/numbers.md, Speed).
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def _write_through(file: int, pieces: Iterable[bytes | memoryview]) -> None:
     with _room() as room:
         held, is_direct = 0, False
         for piece in pieces:
-            rest = memoryview(piece)
+            rest = memoryview(piece).cast("B")
             while rest:
                 taken = min(len(rest), _AT_ONCE - held)
                 room[held:held + taken] = rest[:taken]

@@ -52,10 +52,9 @@ def _has_star_list(db: Connection, frame: Frame) -> bool:
     return not frame.object or bool(db.tuples(_STAR_LISTS, **frame.__data__))
 
 
-#: In the order of time, by the index: the list is that of an early frame.
 _STAR_LISTS = Statement(lambda given: FrameStars.select(FrameStars.frame).join(Frame).where(
     (Frame.node == given("node")) & (Frame.telescope == given("telescope"))
-    & (Frame.instrument == given("instrument")) & (Frame.kind == FrameKind.SCIENCE.value)
+    & (Frame.instrument == given("instrument"))
     & (Frame.night == given("night")) & (Frame.object == given("object"))
     & (Frame.binning == given("binning")) & is_filled(FrameStars.stars)).limit(1))
 

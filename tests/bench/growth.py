@@ -168,7 +168,7 @@ class Grower:
             self._do(text)
         if self._is_server:
             self._do("SET session_replication_role = DEFAULT")
-            # As the server does by itself within minutes, amid what is measured.
+            # Else the server does it by itself within minutes, while frames are measured.
             self._do("VACUUM (ANALYZE)")
             self._do("CHECKPOINT")
         else:

@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from iop4d.fits import atomic
@@ -66,6 +67,12 @@ def test_a_large_file_goes_past_the_memory_but_for_its_last_bytes(
             pytest.skip("this file system writes nothing directly")
     write_atomic(tmp_path / "large", [content], durable=True)
     assert watched == [(True, _ROOM), (True, _ROOM), (True, 12_288), (False, 2113)]
+
+
+def test_numbers_are_written_as_their_bytes(tmp_path: Path) -> None:
+    numbers = np.arange(600_001, dtype=">f4")
+    write_atomic(tmp_path / "numbers", [numbers.data], durable=True)
+    assert (tmp_path / "numbers").read_bytes() == numbers.tobytes()
 
 
 def test_a_small_file_is_written_in_one_go(
